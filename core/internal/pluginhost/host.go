@@ -1,0 +1,74 @@
+// Package pluginhost finds, verifies, starts, configures and supervises plugin
+// processes. One configured downloader is one process.
+package pluginhost
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+// Options configure a Host.
+type Options struct {
+	// Dirs are searched for executables named haul-downloader-NAME, in this order.
+	Dirs []string
+	// RuntimeDir is where sockets go; it is made with mode 0700 and emptied at the start.
+	RuntimeDir string
+	// StateDir has one directory for each downloader, for its driver.
+	StateDir string
+	// OnChange is called, never concurrently and without a lock held, when the
+	// status of an instance has changed. It must not block.
+	OnChange func(downloaderID string)
+	Logger   hclog.Logger
+}
+
+// Plugin is one plugin that was found.
+type Plugin struct {
+	downloader.Description
+	Path   string
+	SHA256 string
+	// Err tells why it cannot be used: errs.PluginUntrusted,
+	// errs.PluginIncompatible, errs.PluginCrashed, errs.PluginHung.
+	Err error
+}
+
+// Spec is one downloader to run.
+type Spec struct {
+	// ID is the downloader's id, Name what people call it.
+	ID, Name string
+	// Plugin is the plugin's name.
+	Plugin    string
+	Settings  []byte
+	MaxActive int
+}
+
+// State is how an instance fares.
+type State string
+
+// The states of an instance.
+const (
+	StateStopped    State = "stopped"
+	StateStarting   State = "starting"
+	StateRunning    State = "running"
+	StateDegraded   State = "degraded"    // health checks fail
+	StateBackingOff State = "backing_off" // waits to be started again
+	StateFailed     State = "failed"      // gave up, until Rescan finds a new binary or somebody reopens it
+	StateDraining   State = "draining"
+)
+
+// Status is how an instance fares, and why.
+type Status struct {
+	State State
+	// Err is the last trouble: errs.PluginMissing, errs.PluginCrashed, …; nil while all is well.
+	Err error
+	// PID is the running process, 0 when none.
+	PID int
+	// Version is that of the running plugin.
+	Version string
+	// Restarts counts the starts after the first.
+	Restarts int
+	// Since is when State began.
+	Since time.Time
+}

@@ -1,0 +1,119 @@
+package core
+
+import (
+	"context"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+// Link connects core to one node runtime: to the one in this process directly,
+// to one on another machine over the network. Everything that passes is plain
+// data: neither side may assume that it shares memory, a clock or a database
+// with the other.
+//
+// Both directions are level-triggered: each message says what is wanted, or
+// what is, and not what changed; any of them may be lost with the session, and
+// the next session begins with everything.
+type Link interface {
+	// Connect opens a session; an earlier one of the same link ends. It fails
+	// with errs.NodeOffline where the node cannot be reached.
+	Connect(ctx context.Context) (Session, error)
+}
+
+// Session is one life of a Link. Its methods may be called concurrently.
+type Session interface {
+	// Send hands orders to the node and returns when the node has stored them.
+	// The first orders of a session have Full set.
+	Send(ctx context.Context, o *Orders) error
+
+	// Receive waits for the next report. The first one of a session has Full
+	// set. What happens between two calls is folded into one report, in which
+	// the newest state of each job wins, so a slow caller costs no memory.
+	Receive(ctx context.Context) (*Report, error)
+
+	// TestDownloader tries out a downloader, stored or not, on the node.
+	// Trouble with the downloader is a part of the result.
+	TestDownloader(ctx context.Context, d DesiredDownloader) (downloader.TestResult, error)
+
+	// RescanPlugins looks for plugins again; the next report has them.
+	RescanPlugins(ctx context.Context) error
+
+	// Close ends the session.
+	Close() error
+}
+
+// Orders is what core wants of a node.
+type Orders struct {
+	// Full means that the lists hold everything: what the node has beyond them
+	// is not wanted any more.
+	Full        bool
+	Downloaders []DesiredDownloader
+	Storages    []DesiredStorage
+	Jobs        []DesiredJob
+	// RemovedDownloaders are gone from core.
+	RemovedDownloaders []DownloaderID
+	// Forget lists ended jobs whose end core has stored.
+	Forget []JobID
+}
+
+// DesiredJob is a job as core wants it.
+type DesiredJob struct {
+	Job
+	// Content is the uploaded torrent or metalink file.
+	Content []byte
+}
+
+// DesiredDownloader is a downloader as core wants it, with its secrets.
+type DesiredDownloader struct {
+	ID       DownloaderID
+	Name     string
+	Plugin   string
+	Enabled  bool
+	Settings []byte
+	// MaxActive is the number of jobs at once.
+	MaxActive int
+	// PollInterval in seconds.
+	PollInterval int
+	// Revision grows with each change.
+	Revision int64
+}
+
+// DesiredStorage is a storage as core wants it.
+type DesiredStorage struct {
+	ID   StorageID
+	Name string
+	Kind StorageKind
+	// Root is the absolute path of a StorageLocal on the node.
+	Root string
+}
+
+// Report is what a node knows.
+type Report struct {
+	// Full means that Jobs holds every job of the node.
+	Full bool
+	Jobs []ObservedJob
+	// Downloaders and Plugins hold all of them, or are nil when nothing changed.
+	Downloaders []ObservedDownloader
+	Plugins     []ObservedPlugin
+}
+
+// ObservedDownloader is how a node finds one downloader.
+type ObservedDownloader struct {
+	ID     DownloaderID
+	Health Health
+	// Restarts counts the starts of the plugin process after the first.
+	Restarts int
+	// PluginPID is the plugin's process on the node, 0 when none runs.
+	PluginPID int
+	// PluginVersion is that of the running process.
+	PluginVersion string
+}
+
+// ObservedPlugin is one plugin that a node has found.
+type ObservedPlugin struct {
+	downloader.Description
+	Path   string
+	SHA256 string
+	// Failure is why it cannot be used.
+	Failure *Failure
+}

@@ -1,0 +1,150 @@
+package core
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+// The services below are what the REST handlers call. Each method takes from
+// the context who calls (see IdentityFrom), checks their rights, and returns
+// errors with codes of package errs. All may be called concurrently.
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items []T
+	// NextCursor continues the list; empty at its end.
+	NextCursor string
+}
+
+// NewTask is what somebody asks for. All sources of it get the same treatment.
+type NewTask struct {
+	Sources []NewSource
+	// Destination is a storage's id or name, and a path in the caller's home;
+	// empty means the storage "local" and the home itself.
+	Destination NewDestination
+	// Node and Downloader are ids or names; empty lets haul choose.
+	Node, Downloader string
+	// IdempotencyKey makes a repeated request answer as the first; may be empty.
+	IdempotencyKey string
+}
+
+// NewSource is a source as somebody gave it.
+type NewSource struct {
+	// URI is a magnet link or URL; for an uploaded file its name.
+	URI string
+	// Kind is empty where it shall be guessed.
+	Kind downloader.SourceKind
+	// Content is an uploaded torrent file.
+	Content []byte
+	// Field is the name of the request's field, for errors: "sources[0]".
+	Field string
+}
+
+// NewDestination is a destination as somebody gave it.
+type NewDestination struct {
+	Storage string
+	Path    string
+}
+
+// TaskQuery selects tasks; empty fields select all.
+type TaskQuery struct {
+	States     []TaskState
+	Owner      string // id or name; only admins see others' tasks
+	Node       string // id or name
+	Downloader string // id or name
+	// Text is looked for in the name, ignoring case.
+	Text string
+	// OldestFirst reverses the order, which is newest first.
+	OldestFirst bool
+	Cursor      string
+	// Limit is 1 to 1,000; 0 means 50.
+	Limit int
+}
+
+// TaskFile is one file of a task.
+type TaskFile struct {
+	Index int
+	Path  string
+	Size  int64
+	// Delivered reports whether its content can be read.
+	Delivered bool
+}
+
+// FileContent is an open file of a task. The caller closes it.
+type FileContent struct {
+	io.ReadSeekCloser
+	Name    string
+	Size    int64
+	ModTime time.Time
+}
+
+// TaskService creates tasks, keeps their wishes and shows them.
+type TaskService interface {
+	// Create stores all tasks or none.
+	Create(ctx context.Context, req *NewTask) ([]TaskView, error)
+	Get(ctx context.Context, id TaskID) (*TaskView, error)
+	List(ctx context.Context, q *TaskQuery) (*Page[TaskView], error)
+	// Cancel ends a task; an ended one is errs.WrongState.
+	Cancel(ctx context.Context, id TaskID) (*TaskView, error)
+	// Retry starts a failed or canceled task again, or a held delivery.
+	Retry(ctx context.Context, id TaskID) (*TaskView, error)
+	// Delete stops the task's job and hides the task; with deleteData its
+	// delivered files go, too.
+	Delete(ctx context.Context, id TaskID, deleteData bool) error
+	Files(ctx context.Context, id TaskID) ([]TaskFile, error)
+	OpenFile(ctx context.Context, id TaskID, index int) (*FileContent, error)
+}
+
+// Login is a fresh token.
+type Login struct {
+	// Secret is what the caller sends from now on; it is not kept.
+	Secret    string
+	ExpiresAt time.Time
+}
+
+// UserService knows who is who.
+type UserService interface {
+	// Login checks a password. remote is the caller's address, against guessing.
+	Login(ctx context.Context, name, password, remote string) (*Login, error)
+	// Logout ends the token of the request.
+	Logout(ctx context.Context) error
+	// Authenticate returns who a token belongs to, or errs.Unauthenticated.
+	Authenticate(ctx context.Context, secret string) (*Identity, error)
+}
+
+// DownloaderChange is a new downloader, or a change of one; nil fields stay.
+type DownloaderChange struct {
+	Name         *string
+	Node         *string // id or name
+	Plugin       *string
+	Enabled      *bool
+	Settings     []byte // a JSON object; nil stays; secrets shown as redacted stay
+	MaxActive    *int
+	Weight       *int
+	PollInterval *int
+}
+
+// DownloaderService manages downloaders and shows plugins.
+type DownloaderService interface {
+	List(ctx context.Context, limit int, cursor string) (*Page[DownloaderView], error)
+	Get(ctx context.Context, idOrName string) (*DownloaderView, error)
+	Create(ctx context.Context, c *DownloaderChange) (*DownloaderView, error)
+	Update(ctx context.Context, idOrName string, c *DownloaderChange) (*DownloaderView, error)
+	// Delete refuses with errs.InUse while jobs run there.
+	Delete(ctx context.Context, idOrName string) error
+	// Test tries out a stored downloader.
+	Test(ctx context.Context, idOrName string) (*downloader.TestResult, error)
+	// TestUnsaved tries out settings before they are stored.
+	TestUnsaved(ctx context.Context, c *DownloaderChange) (*downloader.TestResult, error)
+	Plugins(ctx context.Context) ([]PluginView, error)
+	Rescan(ctx context.Context) ([]PluginView, error)
+}
+
+// Readiness tells whether the server can take tasks.
+type Readiness interface {
+	// Ready returns why not; empty means ready.
+	Ready(ctx context.Context) []Waiting
+}
