@@ -97,6 +97,9 @@ type Node struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
+// RedactedSecret stands in for a secret that was given before.
+const RedactedSecret = "<secret>"
+
 // LocalNodeName names the node inside the server.
 const LocalNodeName = "local"
 

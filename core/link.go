@@ -35,8 +35,8 @@ type Session interface {
 	// Trouble with the downloader is a part of the result.
 	TestDownloader(ctx context.Context, d DesiredDownloader) (downloader.TestResult, error)
 
-	// RescanPlugins looks for plugins again; the next report has them.
-	RescanPlugins(ctx context.Context) error
+	// RescanPlugins looks for plugins again and returns all of them.
+	RescanPlugins(ctx context.Context) ([]ObservedPlugin, error)
 
 	// Close ends the session.
 	Close() error

@@ -71,7 +71,9 @@ func (t *Task) moveTo(next TaskState, at time.Time) bool {
 			t.StartedAt = &at
 		}
 	case StateTransferring:
-		t.DownloadedAt = &at
+		if t.DownloadedAt == nil {
+			t.DownloadedAt = &at
+		}
 	case StateSeeding:
 		t.markDelivered(at)
 	case StateCompleted:

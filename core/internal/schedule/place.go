@@ -1,0 +1,101 @@
+// Package schedule decides which queued task starts next, and at which
+// downloader. It holds no state of the world: callers hand in a snapshot.
+package schedule
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// Want is all that matters of a task for its placement. Tasks with equal wants
+// are interchangeable but for their age.
+type Want struct {
+	Kind downloader.SourceKind
+	// Node and Downloader are the owner's choice, empty for any.
+	Node       core.NodeID
+	Downloader core.DownloaderID
+}
+
+// WantOf returns what matters of a task.
+func WantOf(t *core.Task) Want {
+	return Want{Kind: t.Source.Kind, Node: t.WantedNode, Downloader: t.WantedDownloader}
+}
+
+// Candidate is a downloader in a snapshot.
+type Candidate struct {
+	ID      core.DownloaderID
+	Node    core.NodeID
+	Name    string
+	Enabled bool
+	// Sources is nil while its plugin has not described itself yet.
+	Sources []downloader.SourceKind
+	// Trouble says why it takes no new jobs now; nil when it does.
+	Trouble *core.Waiting
+	// Active of MaxActive places are taken.
+	Active, MaxActive int
+	// Weight is its share among candidates that suit as well, from 1.
+	Weight int
+}
+
+// suits reports whether the want leaves the candidate open as a choice at all.
+func (c *Candidate) suits(w Want) bool {
+	return (w.Node == "" || w.Node == c.Node) && (w.Downloader == "" || w.Downloader == c.ID) &&
+		(c.Sources == nil || slices.Contains(c.Sources, w.Kind))
+}
+
+// load is how full the candidate would be with one job more, for its weight.
+func (c *Candidate) load() float64 { return float64(c.Active+1) / float64(max(c.Weight, 1)) }
+
+// Place returns the index of the least loaded candidate that can start a task
+// now, or -1 and what the task waits for.
+func Place(w Want, candidates []Candidate) (int, *core.Waiting) {
+	best := -1
+	var why *core.Waiting
+	for i := range candidates {
+		c := &candidates[i]
+		if !c.suits(w) {
+			continue
+		}
+		if reason := c.blocked(); reason != nil {
+			if why == nil || why.Code == errs.DownloaderDisabled {
+				why = reason
+			}
+			continue
+		}
+		if best < 0 || c.load() < candidates[best].load() {
+			best = i
+		}
+	}
+	if best >= 0 {
+		return best, nil
+	}
+	if why == nil {
+		why = &core.Waiting{
+			Code:    errs.NoDownloaderForSource,
+			Message: fmt.Sprintf("No downloader takes a source of kind %q; an admin can add one.", w.Kind),
+		}
+	}
+	return -1, why
+}
+
+// blocked says why the candidate takes no job now; nil when it does.
+func (c *Candidate) blocked() *core.Waiting {
+	switch {
+	case !c.Enabled:
+		return &core.Waiting{Code: errs.DownloaderDisabled, Message: fmt.Sprintf("Downloader %q is disabled.", c.Name)}
+	case c.Trouble != nil:
+		return c.Trouble
+	case c.Sources == nil:
+		return &core.Waiting{Code: errs.PluginStarting, Message: fmt.Sprintf("The plugin of downloader %q has not started yet.", c.Name)}
+	case c.Active >= c.MaxActive:
+		return &core.Waiting{
+			Code:    core.WaitingForSlot,
+			Message: fmt.Sprintf("Downloader %q runs %d jobs already, as many as it may.", c.Name, c.Active),
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package schedule
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+var allKinds = core.SourceKinds
+
+func candidate(id string, change func(*Candidate)) Candidate {
+	c := Candidate{ID: core.DownloaderID(id), Node: "n1", Name: id, Enabled: true, Sources: allKinds, MaxActive: 10, Weight: 1}
+	if change != nil {
+		change(&c)
+	}
+	return c
+}
+
+func TestPlace(t *testing.T) {
+	http := Want{Kind: downloader.SourceHTTP}
+	tests := []struct {
+		name       string
+		want       Want
+		candidates []Candidate
+		chosen     string
+		waiting    errs.Code
+	}{
+		{"the only one is chosen", http, []Candidate{candidate("a", nil)}, "a", ""},
+		{"the least loaded one is chosen", http, []Candidate{candidate("a", func(c *Candidate) { c.Active = 3 }), candidate("b", func(c *Candidate) { c.Active = 2 })}, "b", ""},
+		{"a heavier one takes more", http, []Candidate{candidate("a", nil), candidate("b", func(c *Candidate) { c.Active, c.Weight = 2, 4 })}, "b", ""},
+		{"one that does not take the source is passed over", Want{Kind: downloader.SourceMagnet}, []Candidate{candidate("a", func(c *Candidate) { c.Sources = []downloader.SourceKind{downloader.SourceHTTP} }), candidate("b", func(c *Candidate) { c.Active = 9 })}, "b", ""},
+		{"the owner's downloader is taken though another has less to do", Want{Kind: downloader.SourceHTTP, Downloader: "b"}, []Candidate{candidate("a", nil), candidate("b", func(c *Candidate) { c.Active = 9 })}, "b", ""},
+		{"the owner's node is respected", Want{Kind: downloader.SourceHTTP, Node: "n2"}, []Candidate{candidate("a", nil), candidate("b", func(c *Candidate) { c.Node = "n2" })}, "b", ""},
+		{"a full one makes it wait", http, []Candidate{candidate("a", func(c *Candidate) { c.Active = 10 })}, "", core.WaitingForSlot},
+		{"one in trouble makes it wait and says why", http, []Candidate{candidate("a", func(c *Candidate) { c.Trouble = &core.Waiting{Code: errs.DownloaderUnreachable} })}, "", errs.DownloaderUnreachable},
+		{"one in trouble is passed over", http, []Candidate{candidate("a", func(c *Candidate) { c.Trouble = &core.Waiting{Code: errs.DownloaderUnreachable} }), candidate("b", nil)}, "b", ""},
+		{"a disabled one says so", http, []Candidate{candidate("a", func(c *Candidate) { c.Enabled = false })}, "", errs.DownloaderDisabled},
+		{"trouble is told rather than that another is disabled", http, []Candidate{candidate("a", func(c *Candidate) { c.Enabled = false }), candidate("b", func(c *Candidate) { c.Active = 10 })}, "", core.WaitingForSlot},
+		{"a plugin that has not described itself yet makes it wait", http, []Candidate{candidate("a", func(c *Candidate) { c.Sources = nil })}, "", errs.PluginStarting},
+		{"nobody takes it", http, nil, "", errs.NoDownloaderForSource},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			i, why := Place(tt.want, tt.candidates)
+			if tt.chosen != "" {
+				if i < 0 || string(tt.candidates[i].ID) != tt.chosen {
+					t.Fatalf("got index %d (%+v), want %q", i, why, tt.chosen)
+				}
+				return
+			}
+			if i >= 0 || why == nil || why.Code != tt.waiting {
+				t.Fatalf("got index %d, waiting %+v, want %q", i, why, tt.waiting)
+			}
+		})
+	}
+}
+
+func TestQueueStartsTheOldestThatCanStart(t *testing.T) {
+	q := NewQueue()
+	magnet, http := Want{Kind: downloader.SourceMagnet}, Want{Kind: downloader.SourceHTTP}
+	for i := range 5 {
+		q.Push(magnet, core.TaskID(fmt.Sprintf("m%d", i)))
+	}
+	q.Push(http, "z1")
+	q.Push(http, "a1")
+	onlyHTTP := []Candidate{candidate("a", func(c *Candidate) { c.Sources = []downloader.SourceKind{downloader.SourceHTTP} })}
+	got := q.Assign(onlyHTTP, 10)
+	if len(got) != 2 || got[0].Task != "a1" || got[1].Task != "z1" {
+		t.Fatalf("got %+v, want a1 and z1: the magnets must not block them", got)
+	}
+	if q.Len() != 5 || onlyHTTP[0].Active != 2 {
+		t.Fatalf("left %d, active %d", q.Len(), onlyHTTP[0].Active)
+	}
+	all := []Candidate{candidate("a", func(c *Candidate) { c.MaxActive = 3 })}
+	if got = q.Assign(all, 10); len(got) != 3 || got[0].Task != "m0" || got[2].Task != "m2" {
+		t.Fatalf("got %+v, want m0 to m2: a full downloader takes no more", got)
+	}
+	q.Push(magnet, "m0")
+	all[0].Active = 0
+	if got = q.Assign(all, 1); len(got) != 1 || got[0].Task != "m0" {
+		t.Fatalf("got %+v: one that was put back keeps its place", got)
+	}
+}
+
+func BenchmarkAssignFrom100000(b *testing.B) {
+	q := NewQueue()
+	for i := range 100_000 {
+		q.Push(Want{Kind: allKinds[i%len(allKinds)]}, core.NewID[core.TaskID]())
+	}
+	for b.Loop() {
+		cs := []Candidate{candidate("a", func(c *Candidate) { c.MaxActive = 256 })}
+		for _, a := range q.Assign(cs, 256) {
+			q.Push(a.Want, a.Task)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+var testNow = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+
+func runningTask() *Task {
+	t := &Task{ID: "t1", State: StateQueued, Wish: WishRun, Attempt: 1}
+	t.Start(&Job{ID: "j1", Node: "n1", Downloader: "d1"}, testNow)
+	return t
+}
+
+func observed(phase JobPhase, change func(*ObservedJob)) *ObservedJob {
+	o := &ObservedJob{ID: "j1", Phase: phase, Deliveries: []ObservedDelivery{{Task: "t1"}}}
+	if change != nil {
+		change(o)
+	}
+	return o
+}
+
+func TestEveryStateHasTransitionsAndLeadsToAnEnd(t *testing.T) {
+	if len(transitions) != len(TaskStates) {
+		t.Fatalf("%d states have transitions, want %d", len(transitions), len(TaskStates))
+	}
+	for _, s := range TaskStates {
+		reached := map[TaskState]bool{}
+		var walk func(TaskState)
+		walk = func(s TaskState) {
+			for _, next := range transitions[s] {
+				if !next.Valid() {
+					t.Errorf("%s leads to %q, which is no state", s, next)
+				}
+				if !reached[next] {
+					reached[next] = true
+					walk(next)
+				}
+			}
+		}
+		walk(s)
+		if !s.Ended() && !reached[StateCompleted] {
+			t.Errorf("%s never leads to completed", s)
+		}
+	}
+}
+
+func TestATaskFollowsItsJob(t *testing.T) {
+	done := func(o *ObservedJob) {
+		o.Deliveries[0].Done = true
+		o.Deliveries[0].Files = []DeliveredFile{{Path: "a.bin", Size: 3}}
+	}
+	steps := []struct {
+		job  *ObservedJob
+		want TaskState
+	}{
+		{observed(JobAccepted, nil), StateStarting},
+		{observed(JobMetadata, nil), StateMetadata},
+		{observed(JobDownloading, nil), StateDownloading},
+		{observed(JobAdding, nil), StateStarting},
+		{observed(JobDownloading, nil), StateDownloading},
+		{observed(JobDelivering, nil), StateTransferring},
+		{observed(JobHeld, func(o *ObservedJob) { o.Deliveries[0].Failure = &Failure{Code: errs.OutOfSpace} }), StateHeld},
+		{observed(JobDelivering, nil), StateTransferring},
+		{observed(JobDelivered, done), StateCompleted},
+		{observed(JobDownloading, nil), StateCompleted},
+		{observed(JobDone, done), StateCompleted},
+	}
+	task := runningTask()
+	for i, s := range steps {
+		task.Observe(s.job, testNow)
+		if task.State != s.want {
+			t.Fatalf("step %d, job %s: state %s, want %s", i, s.job.Phase, task.State, s.want)
+		}
+	}
+	if task.Error != nil || len(task.Files) != 1 || task.CompletedAt == nil || task.DownloadedAt == nil || task.DeliveredAt == nil {
+		t.Fatalf("ended as %+v", task)
+	}
+}
+
+func TestObservingTheSameTwiceChangesNothing(t *testing.T) {
+	for phase := range jobPhaseNames {
+		o := observed(phase, func(o *ObservedJob) {
+			o.Name, o.InfoHash, o.Progress.TotalBytes = "n", "h", 7
+			if phase == JobFailed || phase == JobHeld {
+				o.Deliveries[0].Failure = &Failure{Code: errs.OutOfSpace}
+			}
+		})
+		task := runningTask()
+		task.Observe(o, testNow)
+		if task.Observe(o, testNow.Add(time.Hour)) {
+			t.Errorf("%s: the second look changed the task", phase)
+		}
+	}
+}
+
+func TestProgressAloneChangesNothingThatIsStored(t *testing.T) {
+	task := runningTask()
+	task.Observe(observed(JobDownloading, nil), testNow)
+	for i := range int64(100) {
+		o := observed(JobDownloading, func(o *ObservedJob) { o.Progress = Progress{TotalBytes: i, DoneBytes: i, DownloadRate: i} })
+		if task.Observe(o, testNow) {
+			t.Fatal("a tick of progress must not be stored")
+		}
+	}
+}
+
+func TestTheReportOfAnotherJobIsIgnored(t *testing.T) {
+	task := runningTask()
+	if task.Observe(&ObservedJob{ID: "j0", Phase: JobFailed}, testNow) || task.State != StateStarting {
+		t.Fatalf("state %s", task.State)
+	}
+}
+
+func TestACanceledTaskEndsAsCanceledWhateverItsJobEndsAs(t *testing.T) {
+	for _, phase := range []JobPhase{JobFailed, JobRemoved} {
+		task := runningTask()
+		if !task.Cancel(testNow) || task.State != StateStarting {
+			t.Fatalf("it must wait for the node, state %s", task.State)
+		}
+		task.Observe(observed(phase, nil), testNow)
+		if task.State != StateCanceled {
+			t.Errorf("%s: state %s", phase, task.State)
+		}
+	}
+}
+
+func TestACancelThatComesTooLateLeavesACompletedTask(t *testing.T) {
+	task := runningTask()
+	task.Cancel(testNow)
+	task.Observe(observed(JobDone, func(o *ObservedJob) { o.Deliveries[0].Done = true }), testNow)
+	if task.State != StateCompleted {
+		t.Fatalf("state %s: the files are at the destination", task.State)
+	}
+}
+
+func TestAQueuedTaskIsCanceledAtOnce(t *testing.T) {
+	task := &Task{State: StateQueued, Wish: WishRun}
+	if !task.Cancel(testNow) || task.State != StateCanceled || task.Cancel(testNow) {
+		t.Fatalf("state %s", task.State)
+	}
+}
+
+func TestRetryIsForEndedTasksThatFailed(t *testing.T) {
+	for _, s := range TaskStates {
+		task := runningTask()
+		task.State, task.Error = s, &Failure{Code: errs.Stalled}
+		got, want := task.Retry(), s == StateFailed || s == StateCanceled
+		if got != want {
+			t.Errorf("%s: retried %v, want %v", s, got, want)
+		}
+		if got && (task.State != StateQueued || task.Attempt != 2 || task.Job != "" || task.Error != nil) {
+			t.Errorf("%s: retried as %+v", s, task)
+		}
+	}
+}
