@@ -103,6 +103,9 @@ const RedactedSecret = "<secret>"
 // LocalNodeName names the node inside the server.
 const LocalNodeName = "local"
 
+// TemporaryPrefix begins the names of files that are on their way to their place.
+const TemporaryPrefix = ".haul-"
+
 // StorageKind is a kind of storage.
 type StorageKind string
 

@@ -169,3 +169,28 @@ func (o *ObservedJob) taskState(id TaskID) TaskState {
 	}
 	return ""
 }
+
+// Leave takes a task's delivery off the job; without any left nobody wants it.
+func (j *Job) Leave(id TaskID) {
+	j.Revision++
+	kept := j.Deliveries[:0]
+	for _, d := range j.Deliveries {
+		if d.Task != id {
+			kept = append(kept, d)
+		}
+	}
+	j.Deliveries = kept
+	if len(kept) == 0 {
+		j.Wish = JobRemove
+	}
+}
+
+// RetryDelivery asks the node to try a held delivery again at once.
+func (j *Job) RetryDelivery(id TaskID) {
+	j.Revision++
+	for i := range j.Deliveries {
+		if j.Deliveries[i].Task == id {
+			j.Deliveries[i].Attempt++
+		}
+	}
+}

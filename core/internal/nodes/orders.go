@@ -1,0 +1,116 @@
+package nodes
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// fullOrders says everything that is wanted of the node.
+func (n *node) fullOrders(ctx context.Context) (*core.Orders, error) {
+	o := &core.Orders{Full: true, Storages: n.service.desiredStorages(), Downloaders: n.service.desiredDownloaders(n.ID)}
+	for job, err := range n.service.store.Jobs(ctx, store.JobFilter{Node: n.ID}) {
+		if err != nil {
+			return nil, err
+		}
+		desired, err := n.desiredJob(ctx, &job)
+		if err != nil {
+			return nil, err
+		}
+		o.Jobs = append(o.Jobs, *desired)
+	}
+	return o, nil
+}
+
+// changedOrders says what is wanted where that has changed.
+func (n *node) changedOrders(ctx context.Context) (*core.Orders, error) {
+	n.mu.Lock()
+	jobs := slices.Sorted(maps.Keys(n.dirtyJobs))
+	downloaders := slices.Sorted(maps.Keys(n.dirtyDownloaders))
+	o := &core.Orders{Forget: slices.Sorted(maps.Keys(n.forget))}
+	clear(n.dirtyJobs)
+	clear(n.dirtyDownloaders)
+	clear(n.forget)
+	n.mu.Unlock()
+
+	for _, id := range downloaders {
+		if d := n.service.desiredDownloader(id); d != nil {
+			o.Downloaders = append(o.Downloaders, *d)
+		} else {
+			o.RemovedDownloaders = append(o.RemovedDownloaders, id)
+		}
+	}
+	for _, id := range jobs {
+		job, err := n.service.store.Job(ctx, id)
+		if errs.Is(err, errs.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		desired, err := n.desiredJob(ctx, job)
+		if err != nil {
+			return nil, err
+		}
+		o.Jobs = append(o.Jobs, *desired)
+	}
+	return o, nil
+}
+
+// desiredJob adds the uploaded bytes to a job.
+func (n *node) desiredJob(ctx context.Context, job *core.Job) (*core.DesiredJob, error) {
+	d := &core.DesiredJob{Job: *job}
+	if !job.Source.Uploaded || job.Wish == core.JobRemove {
+		return d, nil
+	}
+	content, err := n.service.store.Content(ctx, job.ContentOf)
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return nil, err
+	}
+	d.Content = content
+	return d, nil
+}
+
+func (s *Service) desiredStorages() []core.DesiredStorage {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]core.DesiredStorage, 0, len(s.storages))
+	for _, st := range s.storages {
+		out = append(out, core.DesiredStorage{ID: st.ID, Name: st.Name, Kind: st.Kind, Root: st.Root})
+	}
+	return out
+}
+
+func (s *Service) desiredDownloaders(id core.NodeID) []core.DesiredDownloader {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []core.DesiredDownloader
+	for _, d := range s.downloaders {
+		if d.Node == id {
+			out = append(out, desired(d))
+		}
+	}
+	return out
+}
+
+func (s *Service) desiredDownloader(id core.DownloaderID) *core.DesiredDownloader {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	d := s.downloaders[id]
+	if d == nil {
+		return nil
+	}
+	want := desired(d)
+	return &want
+}
+
+func desired(d *core.Downloader) core.DesiredDownloader {
+	return core.DesiredDownloader{
+		ID: d.ID, Name: d.Name, Plugin: d.Plugin, Enabled: d.Enabled, Settings: d.Settings,
+		MaxActive: d.MaxActive, PollInterval: d.PollInterval, Revision: d.Revision,
+	}
+}

@@ -1,0 +1,245 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// reconnectMin and reconnectMax bound the pause before the next try to reach a node.
+const (
+	reconnectMin = time.Second
+	reconnectMax = time.Minute
+)
+
+// node is one node with what it last reported.
+type node struct {
+	core.Node
+	link    core.Link
+	service *Service
+
+	mu          sync.Mutex // guards all below
+	session     core.Session
+	reported    bool // the first report of the session is in
+	downloaders map[core.DownloaderID]core.ObservedDownloader
+	plugins     []core.ObservedPlugin
+
+	dirtyJobs        map[core.JobID]struct{}
+	dirtyDownloaders map[core.DownloaderID]struct{}
+	forget           map[core.JobID]struct{}
+	changed          chan struct{} // holds one token while something is dirty
+}
+
+func newNode(n core.Node, link core.Link, s *Service) *node {
+	return &node{
+		Node: n, link: link, service: s,
+		downloaders:      map[core.DownloaderID]core.ObservedDownloader{},
+		dirtyJobs:        map[core.JobID]struct{}{},
+		dirtyDownloaders: map[core.DownloaderID]struct{}{},
+		forget:           map[core.JobID]struct{}{},
+		changed:          make(chan struct{}, 1),
+	}
+}
+
+// run keeps a session open until ctx ends.
+func (n *node) run(ctx context.Context, observer Observer) {
+	log := n.service.log.With("node", n.Name)
+	for pause := reconnectMin; ctx.Err() == nil; pause = min(2*pause, reconnectMax) {
+		began := n.service.now()
+		err := n.runSession(ctx, observer)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Warn("session with the node ended", "err", err)
+		if n.service.now().Sub(began) > reconnectMax {
+			pause = reconnectMin
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// runSession lives through one session and returns why it ended.
+func (n *node) runSession(ctx context.Context, observer Observer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	session, err := n.link.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	n.begin(session)
+	defer n.end(session)
+	orders, err := n.fullOrders(ctx)
+	if err != nil {
+		return err
+	}
+	if err := session.Send(ctx, orders); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		err := n.sendLoop(ctx, session)
+		cancel()
+		ended <- err
+	})
+	receiveErr := n.receiveLoop(ctx, session, observer)
+	cancel()
+	sender.Wait()
+	return errors.Join(receiveErr, <-ended)
+}
+
+func (n *node) begin(s core.Session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.session, n.reported = s, false
+	clear(n.dirtyJobs)
+	clear(n.dirtyDownloaders)
+	clear(n.forget)
+}
+
+func (n *node) end(s core.Session) {
+	n.mu.Lock()
+	n.session, n.reported = nil, false
+	n.mu.Unlock()
+	if err := s.Close(); err != nil {
+		n.service.log.Debug("close the session", "node", n.Name, "err", err)
+	}
+}
+
+func (n *node) online() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.reported
+}
+
+func (n *node) current() (core.Session, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.session == nil {
+		return nil, errs.New(errs.NodeOffline, "Node %q is offline.", n.Name)
+	}
+	return n.session, nil
+}
+
+func (n *node) wake() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (n *node) dispatch(jobs ...core.JobID) {
+	n.mu.Lock()
+	for _, id := range jobs {
+		n.dirtyJobs[id] = struct{}{}
+	}
+	n.mu.Unlock()
+	n.wake()
+}
+
+func (n *node) dispatchDownloader(id core.DownloaderID) {
+	n.mu.Lock()
+	n.dirtyDownloaders[id] = struct{}{}
+	n.mu.Unlock()
+	n.wake()
+}
+
+func (n *node) mayForget(jobs []core.JobID) {
+	if len(jobs) == 0 {
+		return
+	}
+	n.mu.Lock()
+	for _, id := range jobs {
+		n.forget[id] = struct{}{}
+	}
+	n.mu.Unlock()
+	n.wake()
+}
+
+// sendLoop sends what has become dirty, as it is then.
+func (n *node) sendLoop(ctx context.Context, session core.Session) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.changed:
+		}
+		orders, err := n.changedOrders(ctx)
+		if err != nil {
+			return err
+		}
+		if err := session.Send(ctx, orders); err != nil {
+			return err
+		}
+	}
+}
+
+// receiveLoop takes in reports.
+func (n *node) receiveLoop(ctx context.Context, session core.Session, observer Observer) error {
+	for {
+		report, err := session.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		if n.takeIn(report) {
+			n.service.autoCreateDownloaders(ctx, n)
+			observer.Wake()
+		}
+		if len(report.Jobs) == 0 {
+			continue
+		}
+		forget, err := observer.Observe(ctx, n.ID, report.Jobs)
+		if err != nil {
+			return err
+		}
+		n.mayForget(forget)
+	}
+}
+
+// takeIn notes what the report says beyond jobs, and reports whether that may
+// open places for queued tasks.
+func (n *node) takeIn(r *core.Report) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	first := !n.reported
+	n.reported = true
+	if r.Plugins != nil {
+		n.plugins = r.Plugins
+	}
+	if r.Downloaders != nil {
+		n.downloaders = make(map[core.DownloaderID]core.ObservedDownloader, len(r.Downloaders))
+		for _, d := range r.Downloaders {
+			n.downloaders[d.ID] = d
+		}
+	}
+	return first || r.Plugins != nil || r.Downloaders != nil
+}
+
+func (n *node) observedDownloader(id core.DownloaderID) core.ObservedDownloader {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.downloaders[id]
+}
+
+func (n *node) observedPlugins() []core.ObservedPlugin {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.plugins)
+}
+
+func (n *node) plugin(name string) *core.ObservedPlugin {
+	for _, p := range n.observedPlugins() {
+		if p.Name == name {
+			return &p
+		}
+	}
+	return nil
+}

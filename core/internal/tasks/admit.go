@@ -1,0 +1,148 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/schedule"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// admitBatch is how many tasks get a place in one transaction: enough to make
+// the write cheap, few enough that a node hears of the first ones at once.
+const admitBatch = 128
+
+// admitRetry is the pause after a failed write.
+const admitRetry = time.Second
+
+// admitLoop gives queued tasks a place whenever there may be one.
+func (s *Service) admitLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wakeup:
+		}
+		if err := s.admit(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("start queued tasks", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(admitRetry):
+				s.Wake()
+			}
+		}
+	}
+}
+
+// admit starts queued tasks until no place is left.
+func (s *Service) admit(ctx context.Context) error {
+	for {
+		assigned := s.assign()
+		if len(assigned) == 0 {
+			return nil
+		}
+		if err := s.startJobs(ctx, assigned); err != nil {
+			s.putBack(assigned)
+			return err
+		}
+	}
+}
+
+func (s *Service) assign() []schedule.Assignment {
+	candidates := s.registry.Candidates()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range candidates {
+		candidates[i].Active = s.live.places[candidates[i].ID]
+	}
+	return s.queue.Assign(candidates, admitBatch)
+}
+
+func (s *Service) putBack(assigned []schedule.Assignment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range assigned {
+		s.queue.Push(a.Want, a.Task)
+	}
+}
+
+// started is a task with its new job.
+type started struct {
+	task *core.Task
+	job  *core.Job
+}
+
+// startJobs stores a job for each task, then tells the nodes: the intent comes
+// before the deed.
+func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment) error {
+	var batch []started
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		batch = batch[:0]
+		for _, a := range assigned {
+			st, err := s.startJob(tx, a)
+			if err != nil {
+				return err
+			}
+			if st != nil {
+				batch = append(batch, *st)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	byNode := map[core.NodeID][]core.JobID{}
+	s.mu.Lock()
+	for _, st := range batch {
+		s.live.add(st.job, *st.task)
+		byNode[st.job.Node] = append(byNode[st.job.Node], st.job.ID)
+	}
+	s.mu.Unlock()
+	for node, jobs := range byNode {
+		s.registry.Dispatch(node, jobs...)
+	}
+	for _, st := range batch {
+		s.onTransition(core.StateStarting)
+		s.log.Info("task started", "task", st.task.ID, "job", st.job.ID, "downloader", s.registry.DownloaderName(st.job.Downloader))
+	}
+	return nil
+}
+
+// startJob makes the job of one task; nil when the task does not wait any more.
+func (s *Service) startJob(tx *store.Tx, a schedule.Assignment) (*started, error) {
+	t, err := tx.Task(a.Task)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.State != core.StateQueued || t.DeletedAt != nil {
+		return nil, nil
+	}
+	owner, err := tx.User(t.Owner)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	job := &core.Job{
+		ID: core.NewID[core.JobID](), Node: a.Node, Downloader: a.Downloader, Revision: 1, Wish: core.JobRun,
+		Source: t.Source, InfoHash: t.InfoHash, CreatedAt: now.UTC(),
+		Deliveries: []core.Delivery{{
+			Task: t.ID, Storage: t.Destination.Storage, Path: inHome(owner, t.Destination.Path), Attempt: t.Attempt,
+		}},
+	}
+	if t.Source.Uploaded {
+		job.ContentOf = t.ID
+	}
+	if !t.Start(job, now) {
+		return nil, nil
+	}
+	if err := tx.PutJob(job); err != nil {
+		return nil, err
+	}
+	return &started{t, job}, tx.PutTask(t)
+}

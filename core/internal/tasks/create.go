@@ -1,0 +1,201 @@
+package tasks
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/schedule"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// maxSources is how many sources one request may have.
+const maxSources = 1000
+
+// maxKeyLength is how long an idempotency key may be.
+const maxKeyLength = 255
+
+// Create checks every source before it stores any task.
+func (s *Service) Create(ctx context.Context, req *core.NewTask) ([]core.TaskView, error) {
+	who, err := core.Require(ctx, core.PermissionDownload)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := s.prepare(who, req)
+	if err != nil {
+		return nil, err
+	}
+	if req.IdempotencyKey == "" {
+		if err := s.store.CreateTasks(ctx, fresh); err != nil {
+			return nil, err
+		}
+		return s.enqueue(fresh), nil
+	}
+	return s.createOnce(ctx, who, req, fresh)
+}
+
+// createOnce stores the tasks unless the same request was made before; then it
+// answers with the tasks of the first one.
+func (s *Service) createOnce(ctx context.Context, who *core.Identity, req *core.NewTask, fresh []store.NewTask) ([]core.TaskView, error) {
+	if len(req.IdempotencyKey) > maxKeyLength {
+		return nil, errs.New(errs.InvalidRequest, "The Idempotency-Key is longer than %d characters.", maxKeyLength)
+	}
+	hash, err := hashRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	var earlier []core.TaskID
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		earlier = nil
+		known, err := tx.Idempotency(who.User, req.IdempotencyKey)
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			if known.RequestHash != hash {
+				return errs.New(errs.IdempotencyReused, "The Idempotency-Key was used for another request.")
+			}
+			earlier = known.Tasks
+			return nil
+		}
+		record := &store.Idempotency{RequestHash: hash, CreatedAt: s.now().UTC()}
+		for i := range fresh {
+			record.Tasks = append(record.Tasks, fresh[i].Task.ID)
+			if err := tx.PutTask(&fresh[i].Task); err != nil {
+				return err
+			}
+			if err := tx.PutContent(fresh[i].Task.ID, fresh[i].Content); err != nil {
+				return err
+			}
+		}
+		return tx.PutIdempotency(who.User, req.IdempotencyKey, record)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if earlier == nil {
+		return s.enqueue(fresh), nil
+	}
+	views := make([]core.TaskView, 0, len(earlier))
+	for _, id := range earlier {
+		t, err := s.store.Task(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, *s.view(ctx, t))
+	}
+	return views, nil
+}
+
+func hashRequest(req *core.NewTask) (string, error) {
+	b, err := json.Marshal(req)
+	if err != nil {
+		return "", fmt.Errorf("hash the request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// enqueue hands stored tasks to the scheduler.
+func (s *Service) enqueue(fresh []store.NewTask) []core.TaskView {
+	s.mu.Lock()
+	for i := range fresh {
+		s.queue.Push(schedule.WantOf(&fresh[i].Task), fresh[i].Task.ID)
+	}
+	s.mu.Unlock()
+	s.Wake()
+	candidates := s.registry.Candidates()
+	views := make([]core.TaskView, 0, len(fresh))
+	for i := range fresh {
+		v := s.nameAll(&fresh[i].Task)
+		_, v.Waiting = schedule.Place(schedule.WantOf(&v.Task), candidates)
+		views = append(views, *v)
+		s.log.Debug("task created", "task", v.ID, "kind", v.Source.Kind)
+	}
+	return views
+}
+
+// prepare turns a request into tasks, or says what is wrong with it.
+func (s *Service) prepare(who *core.Identity, req *core.NewTask) ([]store.NewTask, error) {
+	switch n := len(req.Sources); {
+	case n == 0:
+		return nil, errs.New(errs.InvalidSource, "There is no source.").WithField("sources", "must have at least one")
+	case n > maxSources:
+		return nil, errs.New(errs.InvalidRequest, "There are %d sources; %d is the most at once.", n, maxSources).WithField("sources", "too many")
+	}
+	template := core.Task{Owner: who.User, Wish: core.WishRun, State: core.StateQueued, Attempt: 1, CreatedAt: s.now().UTC()}
+	if err := s.resolveNames(&template, req); err != nil {
+		return nil, err
+	}
+	fresh := make([]store.NewTask, 0, len(req.Sources))
+	candidates := s.registry.Candidates()
+	for i := range req.Sources {
+		src := &req.Sources[i]
+		t := template
+		t.ID = core.NewID[core.TaskID]()
+		if err := s.readSource(&t, src); err != nil {
+			return nil, inField(err, src.Field)
+		}
+		if err := accepted(&t, candidates); err != nil {
+			return nil, inField(err, src.Field)
+		}
+		fresh = append(fresh, store.NewTask{Task: t, Content: src.Content})
+	}
+	return fresh, nil
+}
+
+// resolveNames turns the names in a request into ids.
+func (s *Service) resolveNames(t *core.Task, req *core.NewTask) error {
+	name := req.Destination.Storage
+	if name == "" {
+		name = core.LocalStorageName
+	}
+	storage, err := s.registry.Storage(name)
+	if err != nil {
+		return errs.New(errs.InvalidDestination, "There is no storage %q.", name).WithField("destination.storage", "does not exist")
+	}
+	path, err := cleanDestination(req.Destination.Path)
+	if err != nil {
+		return err
+	}
+	t.Destination = core.Destination{Storage: storage.ID, Path: path}
+	if req.Node != "" {
+		n, err := s.registry.Node(req.Node)
+		if err != nil {
+			return errs.Wrap(err, errs.InvalidRequest, "There is no node %q.", req.Node).WithField("node", "does not exist")
+		}
+		t.WantedNode = n.ID
+	}
+	if req.Downloader != "" {
+		d, err := s.registry.Downloader(req.Downloader)
+		if err != nil {
+			return errs.Wrap(err, errs.InvalidRequest, "There is no downloader %q.", req.Downloader).WithField("downloader", "does not exist")
+		}
+		t.WantedDownloader = d.ID
+	}
+	return nil
+}
+
+// accepted refuses a task that no downloader could ever take as things stand.
+func accepted(t *core.Task, candidates []schedule.Candidate) error {
+	_, why := schedule.Place(schedule.WantOf(t), candidates)
+	if why == nil || why.Code != errs.NoDownloaderForSource {
+		return nil
+	}
+	if t.WantedDownloader != "" {
+		return errs.New(errs.SourceNotSupported, "The chosen downloader does not take a source of kind %q.", t.Source.Kind)
+	}
+	return errs.New(errs.NoDownloaderForSource, "No downloader takes a source of kind %q.", t.Source.Kind)
+}
+
+// inField says which source of the request an error is about.
+func inField(err error, field string) error {
+	if e, ok := err.(*errs.Error); ok && field != "" && len(e.Fields) == 0 { //nolint:errorlint // a wrapped one has its own field
+		return e.WithField(field, errs.MessageOf(err))
+	}
+	return err
+}

@@ -1,0 +1,98 @@
+package tasks
+
+import (
+	"time"
+
+	"github.com/haul-dl/haul/core"
+)
+
+// liveJob is a job that has not ended, with what its node last reported. It
+// lives in memory alone; transitions are stored, progress is not.
+type liveJob struct {
+	id         core.JobID
+	node       core.NodeID
+	downloader core.DownloaderID
+	seen       core.ObservedJob
+	// tasks are as they are stored.
+	tasks map[core.TaskID]*core.Task
+}
+
+func (j *liveJob) takesPlace() bool { return j.seen.Phase.Active() }
+
+// wouldChange reports whether a report changes anything that is stored.
+func (j *liveJob) wouldChange(o *core.ObservedJob, now time.Time) bool {
+	for _, t := range j.tasks {
+		if after := *t; after.Observe(o, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// liveJobs is all of them. The service's mutex guards it.
+type liveJobs struct {
+	jobs   map[core.JobID]*liveJob
+	places map[core.DownloaderID]int
+}
+
+func newLiveJobs() *liveJobs {
+	return &liveJobs{jobs: map[core.JobID]*liveJob{}, places: map[core.DownloaderID]int{}}
+}
+
+// add begins to follow a job.
+func (l *liveJobs) add(job *core.Job, tasks ...core.Task) {
+	j := &liveJob{
+		id: job.ID, node: job.Node, downloader: job.Downloader,
+		seen:  core.ObservedJob{ID: job.ID, Phase: core.JobAccepted},
+		tasks: make(map[core.TaskID]*core.Task, len(tasks)),
+	}
+	for i := range tasks {
+		j.tasks[tasks[i].ID] = &tasks[i]
+	}
+	l.jobs[job.ID] = j
+	l.places[job.Downloader]++
+}
+
+// see notes a report, and reports whether that freed a place.
+func (l *liveJobs) see(j *liveJob, o *core.ObservedJob) bool {
+	had := j.takesPlace()
+	j.seen = *o
+	has := j.takesPlace()
+	switch {
+	case had && !has:
+		l.places[j.downloader]--
+	case !had && has:
+		l.places[j.downloader]++
+	}
+	return had && !has
+}
+
+// remove ends following a job, and reports whether that freed a place.
+func (l *liveJobs) remove(id core.JobID) bool {
+	j := l.jobs[id]
+	if j == nil {
+		return false
+	}
+	delete(l.jobs, id)
+	if j.takesPlace() {
+		l.places[j.downloader]--
+		return true
+	}
+	return false
+}
+
+// active returns a copy of the number of places taken.
+func (l *liveJobs) active() map[core.DownloaderID]int {
+	out := make(map[core.DownloaderID]int, len(l.places))
+	for id, n := range l.places {
+		out[id] = n
+	}
+	return out
+}
+
+// keep notes a task as it is stored now.
+func (l *liveJobs) keep(t *core.Task) {
+	if j := l.jobs[t.Job]; j != nil {
+		j.tasks[t.ID] = t
+	}
+}

@@ -1,0 +1,147 @@
+package tasks
+
+import (
+	"context"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// Observe takes in what a node reports. Progress stays in memory; what changes
+// a task for good is stored in one transaction for the whole report.
+func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.ObservedJob) ([]core.JobID, error) {
+	durable, ended, freed := s.takeIn(node, jobs)
+	if freed {
+		s.Wake()
+	}
+	if len(durable) == 0 {
+		return ended, nil
+	}
+	var moved []core.Task
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		moved = moved[:0]
+		for _, o := range durable {
+			if err := s.storeObserved(tx, o, &moved); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.remember(durable, moved) {
+		s.Wake()
+	}
+	for _, o := range durable {
+		if o.Phase.Ended() {
+			ended = append(ended, o.ID)
+		}
+	}
+	return ended, nil
+}
+
+// takeIn updates the memory, and returns the reports that need the disk, and
+// the ended jobs that core has no record of any more.
+func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*core.ObservedJob, ended []core.JobID, freed bool) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range jobs {
+		o := &jobs[i]
+		j := s.live.jobs[o.ID]
+		if j == nil || j.node != node {
+			if o.Phase.Ended() {
+				ended = append(ended, o.ID)
+			}
+			continue
+		}
+		freed = s.live.see(j, o) || freed
+		if o.Phase.Ended() || j.wouldChange(o, now) {
+			durable = append(durable, o)
+		}
+	}
+	return durable, ended, freed
+}
+
+// storeObserved brings the tasks of one job up to its report, and ends the job
+// with it.
+func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, moved *[]core.Task) error {
+	job, err := tx.Job(o.ID)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, id := range s.tasksOf(o.ID) {
+		t, err := tx.Task(id)
+		if errs.Is(err, errs.NotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !t.Observe(o, s.now()) {
+			continue
+		}
+		if t.Source.Uploaded && t.State.Ended() && (t.State == core.StateCompleted || t.DeletedAt != nil) {
+			if err := tx.DeleteContent(t.ID); err != nil {
+				return err
+			}
+		}
+		if err := tx.PutTask(t); err != nil {
+			return err
+		}
+		*moved = append(*moved, *t)
+	}
+	if o.Phase.Ended() {
+		return tx.DeleteJob(job.ID)
+	}
+	return nil
+}
+
+func (s *Service) tasksOf(id core.JobID) []core.TaskID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.live.jobs[id]
+	if j == nil {
+		return nil
+	}
+	out := make([]core.TaskID, 0, len(j.tasks))
+	for task := range j.tasks {
+		out = append(out, task)
+	}
+	return out
+}
+
+// remember brings the memory up to what was stored, and reports whether places
+// became free.
+func (s *Service) remember(durable []*core.ObservedJob, moved []core.Task) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	freed := false
+	for i := range moved {
+		t := &moved[i]
+		if j := s.live.jobs[t.Job]; j != nil && j.tasks[t.ID] != nil && j.tasks[t.ID].State != t.State {
+			s.logMoved(t)
+		}
+		s.live.keep(t)
+	}
+	for _, o := range durable {
+		if o.Phase.Ended() {
+			freed = s.live.remove(o.ID) || freed
+		}
+	}
+	return freed
+}
+
+func (s *Service) logMoved(t *core.Task) {
+	s.onTransition(t.State)
+	if t.Error != nil {
+		s.log.Warn("task changed state", "task", t.ID, "job", t.Job, "state", t.State, "code", t.Error.Code)
+		return
+	}
+	s.log.Info("task changed state", "task", t.ID, "job", t.Job, "state", t.State)
+}

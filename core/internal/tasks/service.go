@@ -1,0 +1,145 @@
+// Package tasks is the task service: it takes in what users ask for, starts it
+// as far as there is room, follows what the nodes report, and shows it.
+package tasks
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/nodes"
+	"github.com/haul-dl/haul/core/internal/schedule"
+	"github.com/haul-dl/haul/core/internal/store"
+)
+
+// Registry is what the service needs to know of nodes, downloaders and storages.
+type Registry interface {
+	// Dispatch sends the stored wishes for jobs to their node, soon.
+	Dispatch(node core.NodeID, jobs ...core.JobID)
+	// Candidates returns all downloaders, without their active jobs.
+	Candidates() []schedule.Candidate
+	Online(node core.NodeID) bool
+	Node(idOrName string) (*core.Node, error)
+	NodeName(id core.NodeID) string
+	Downloader(idOrName string) (*core.Downloader, error)
+	DownloaderName(id core.DownloaderID) string
+	Storage(idOrName string) (*core.Storage, error)
+}
+
+// Options configure a Service.
+type Options struct {
+	Store    *store.Store
+	Registry Registry
+	Logger   hclog.Logger
+	Clock    core.Clock
+	// TorrentLimit is the size in bytes of the largest torrent file taken.
+	TorrentLimit int64
+	// OnTransition is called after a task's new state is stored; nil for none.
+	OnTransition func(to core.TaskState)
+}
+
+// Service implements core.TaskService and nodes.Observer.
+type Service struct {
+	store        *store.Store
+	registry     Registry
+	log          hclog.Logger
+	now          core.Clock
+	torrentLimit int64
+	onTransition func(core.TaskState)
+
+	mu    sync.Mutex // guards live and queue
+	live  *liveJobs
+	queue *schedule.Queue
+
+	owners ownerNames
+
+	wakeup  chan struct{} // holds one token while the queue is worth a look
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+var (
+	_ core.TaskService = (*Service)(nil)
+	_ nodes.Observer   = (*Service)(nil)
+	_ Registry         = (*nodes.Service)(nil)
+)
+
+// New reads the unfinished tasks and jobs from the store.
+func New(ctx context.Context, o Options) (*Service, error) {
+	s := &Service{
+		store: o.Store, registry: o.Registry, log: o.Logger, now: o.Clock,
+		torrentLimit: o.TorrentLimit, onTransition: o.OnTransition,
+		live: newLiveJobs(), queue: schedule.NewQueue(), wakeup: make(chan struct{}, 1),
+	}
+	if s.onTransition == nil {
+		s.onTransition = func(core.TaskState) {}
+	}
+	if err := s.loadJobs(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.loadQueue(ctx)
+}
+
+// Start begins to give queued tasks a place.
+func (s *Service) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.running.Go(func() { s.admitLoop(ctx) })
+	s.Wake()
+}
+
+// Stop ends what Start began and waits for it.
+func (s *Service) Stop() {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.running.Wait()
+}
+
+// Wake makes the service look whether queued tasks can start.
+func (s *Service) Wake() {
+	select {
+	case s.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// ActiveJobs returns the number of places taken at each downloader.
+func (s *Service) ActiveJobs() map[core.DownloaderID]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live.active()
+}
+
+func (s *Service) loadJobs(ctx context.Context) error {
+	for job, err := range s.store.Jobs(ctx, store.JobFilter{}) {
+		if err != nil {
+			return err
+		}
+		tasks, err := s.store.TasksOfJob(ctx, job.ID)
+		if err != nil {
+			return err
+		}
+		s.live.add(&job, tasks...)
+	}
+	return nil
+}
+
+func (s *Service) loadQueue(ctx context.Context) error {
+	filter := store.TaskFilter{States: []core.TaskState{core.StateQueued}, OldestFirst: true, Limit: store.MaxRange}
+	for {
+		tasks, next, err := s.store.Tasks(ctx, filter)
+		if err != nil {
+			return err
+		}
+		for i := range tasks {
+			s.queue.Push(schedule.WantOf(&tasks[i]), tasks[i].ID)
+		}
+		if next == "" {
+			return nil
+		}
+		filter.Cursor = next
+	}
+}

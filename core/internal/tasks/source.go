@@ -1,0 +1,74 @@
+package tasks
+
+import (
+	"slices"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/source"
+)
+
+// maxURI is how long a magnet link or URL may be, in bytes.
+const maxURI = 64 << 10
+
+// readSource fills in what a source tells of its task.
+func (s *Service) readSource(t *core.Task, src *core.NewSource) error {
+	if src.Content != nil {
+		return s.readTorrent(t, src)
+	}
+	if len(src.URI) > maxURI {
+		return errs.New(errs.InvalidSource, "The source is longer than %d bytes.", maxURI)
+	}
+	kind, err := source.Detect(src.URI)
+	if err != nil {
+		return err
+	}
+	if kind, err = chooseKind(kind, src.Kind); err != nil {
+		return err
+	}
+	t.Source = core.TaskSource{Kind: kind, URI: src.URI}
+	if kind == downloader.SourceMagnet {
+		m, err := source.ParseMagnet(src.URI)
+		if err != nil {
+			return err
+		}
+		t.Name, t.InfoHash = m.Name, m.InfoHash
+		if t.Name == "" {
+			t.Name = m.InfoHash
+		}
+		return nil
+	}
+	_, t.Name, err = source.ParseURL(src.URI)
+	return err
+}
+
+// chooseKind lets a caller who knows better correct what the URI looks like:
+// whether a web address leads to the file itself or to a description of it.
+func chooseKind(guessed, wanted downloader.SourceKind) (downloader.SourceKind, error) {
+	if wanted == "" || wanted == guessed {
+		return guessed, nil
+	}
+	if !slices.Contains(core.SourceKinds, wanted) {
+		return "", errs.New(errs.InvalidSource, "There is no kind of source %q.", wanted)
+	}
+	byURL := []downloader.SourceKind{downloader.SourceHTTP, downloader.SourceTorrent, downloader.SourceMetalink}
+	if slices.Contains(byURL, guessed) && slices.Contains(byURL, wanted) {
+		return wanted, nil
+	}
+	return "", errs.New(errs.InvalidSource, "The source is of kind %q and cannot be taken as %q.", guessed, wanted)
+}
+
+// readTorrent checks an uploaded torrent file.
+func (s *Service) readTorrent(t *core.Task, src *core.NewSource) error {
+	if int64(len(src.Content)) > s.torrentLimit {
+		return errs.New(errs.TorrentTooLarge, "The torrent file has %d bytes; %d is the most.", len(src.Content), s.torrentLimit)
+	}
+	torrent, err := source.ParseTorrent(src.Content)
+	if err != nil {
+		return err
+	}
+	t.Source = core.TaskSource{Kind: downloader.SourceTorrent, URI: src.URI, Uploaded: true}
+	t.Name, t.InfoHash, t.TotalBytes = torrent.Name, torrent.InfoHash, torrent.Total
+	return nil
+}
