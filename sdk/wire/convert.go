@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
+)
+
+// These converters send; they repair text, so that marshalling cannot fail.
+// Their reverse, in validate.go, also checks.
+
+func descriptionToProto(d downloader.Description) *pb.Description {
+	out := &pb.Description{
+		Name:           clean(d.Name, maxName),
+		Version:        clean(d.Version, maxName),
+		DisplayName:    clean(d.DisplayName, maxName),
+		SettingsSchema: d.SettingsSchema,
+		Managed:        d.Managed,
+		ManagedHint:    clean(d.ManagedHint, maxText),
+	}
+	for _, k := range d.Sources {
+		out.Sources = append(out.Sources, toWire(sourceKinds, k))
+	}
+	for _, c := range d.Capabilities {
+		out.Capabilities = append(out.Capabilities, toWire(capabilities, c))
+	}
+	return out
+}
+
+func configToProto(c downloader.Config) *pb.ConfigureRequest {
+	return &pb.ConfigureRequest{
+		DownloaderId: c.DownloaderID,
+		Settings:     c.Settings,
+		StateDir:     c.StateDir,
+		MaxActive:    int32Of(c.MaxActive),
+	}
+}
+
+func addToProto(r downloader.AddRequest) *pb.AddRequest {
+	return &pb.AddRequest{
+		JobId: r.JobID,
+		Dir:   r.Dir,
+		Source: &pb.Source{
+			Kind:    toWire(sourceKinds, r.Source.Kind),
+			Uri:     r.Source.URI,
+			Content: r.Source.Content,
+			Name:    clean(r.Source.Name, maxName),
+		},
+	}
+}
+
+func refToProto(r downloader.Ref) *pb.Ref {
+	return &pb.Ref{JobId: clean(r.JobID, maxID), Version: r.Version, Opaque: r.Opaque}
+}
+
+func statusToProto(s downloader.Status) *pb.Status {
+	out := &pb.Status{
+		JobId:         clean(s.JobID, maxID),
+		Phase:         toWire(phases, s.Phase),
+		Name:          clean(s.Name, maxName),
+		InfoHash:      clean(s.InfoHash, maxID),
+		TotalBytes:    s.TotalBytes,
+		DoneBytes:     s.DoneBytes,
+		UploadedBytes: s.UploadedBytes,
+		DownloadRate:  s.DownloadRate,
+		UploadRate:    s.UploadRate,
+		Peers:         int32Of(s.Peers),
+		Seeds:         int32Of(s.Seeds),
+		Message:       clean(s.Message, maxText),
+		Err:           errorToProto(s.Err),
+	}
+	if len(s.Files) > 0 {
+		out.Files = make([]*pb.File, 0, len(s.Files))
+	}
+	for _, f := range s.Files {
+		out.Files = append(out.Files, &pb.File{
+			Index: int32Of(f.Index), Path: clean(f.Path, maxPath), Size: f.Size, DoneBytes: f.DoneBytes,
+		})
+	}
+	return out
+}
+
+func statusesToProto(in []downloader.Status) []*pb.Status {
+	out := make([]*pb.Status, 0, len(in))
+	for _, s := range in {
+		out = append(out, statusToProto(s))
+	}
+	return out
+}
+
+func listedToProto(in []downloader.Listed) []*pb.Listed {
+	out := make([]*pb.Listed, 0, len(in))
+	for _, l := range in {
+		out = append(out, &pb.Listed{Ref: refToProto(l.Ref), Name: clean(l.Name, maxName)})
+	}
+	return out
+}
+
+func testToProto(r downloader.TestResult) *pb.TestResponse {
+	out := &pb.TestResponse{Version: clean(r.Version, maxName), Took: durationpb.New(max(0, r.Took))}
+	for _, c := range r.Checks {
+		out.Checks = append(out.Checks, &pb.TestCheck{
+			Name: clean(c.Name, maxName), Message: clean(c.Message, maxText), Err: errorToProto(c.Err),
+		})
+	}
+	return out
+}
+
+// int32Of clamps n to what the wire carries.
+func int32Of(n int) int32 { return int32(max(math.MinInt32, min(math.MaxInt32, n))) }
+
+func durationOf(d *durationpb.Duration) time.Duration { return max(0, d.AsDuration()) }

@@ -1,0 +1,70 @@
+// Package wire joins package downloader with its gRPC contract: Client is a
+// downloader.Plugin that lives in another process, Server offers one to another
+// process. Both distrust what comes from the other side.
+package wire
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+const (
+	// ProtocolVersion is the version of the contract. It changes only when a
+	// message changes its meaning; additions do not need it.
+	ProtocolVersion = 1
+	// PluginName is what go-plugin dispenses.
+	PluginName = "downloader"
+)
+
+const (
+	// maxRefs is how many refs one Check may carry.
+	maxRefs = 1000
+	// maxMessage is the size of the largest message that the client takes, in
+	// bytes. Torrents with a million files fit.
+	maxMessage = 128 << 20
+)
+
+// Handshake keeps people from running a plugin by hand. It is no protection.
+var Handshake = plugin.HandshakeConfig{
+	ProtocolVersion:  ProtocolVersion,
+	MagicCookieKey:   "HAUL_PLUGIN",
+	MagicCookieValue: "haul.downloader",
+}
+
+// Plugins returns go-plugin's set for the current version. The host passes nil.
+func Plugins(impl downloader.Plugin) plugin.PluginSet {
+	p := &GRPCPlugin{}
+	if impl != nil {
+		p.Offer = NewServer(impl, hclog.Default())
+	}
+	return plugin.PluginSet{PluginName: p}
+}
+
+// VersionedPlugins returns the sets of all versions that this SDK speaks. The
+// host passes nil.
+func VersionedPlugins(impl downloader.Plugin) map[int]plugin.PluginSet {
+	return map[int]plugin.PluginSet{ProtocolVersion: Plugins(impl)}
+}
+
+// GRPCPlugin is the contract as go-plugin wants it.
+type GRPCPlugin struct {
+	plugin.NetRPCUnsupportedPlugin
+	// Offer is what a plugin serves; nil on the host's side.
+	Offer *Server
+}
+
+// GRPCServer registers the server. go-plugin calls it in the plugin.
+func (p *GRPCPlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	p.Offer.Register(s)
+	return nil
+}
+
+// GRPCClient returns a *Client. go-plugin calls it in the host.
+func (p *GRPCPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, cc *grpc.ClientConn) (any, error) {
+	return NewClient(cc), nil
+}
