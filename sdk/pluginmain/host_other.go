@@ -1,0 +1,5 @@
+//go:build !unix
+
+package pluginmain
+
+func keepFromChildren(int) {}

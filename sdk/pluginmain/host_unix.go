@@ -1,0 +1,7 @@
+//go:build unix
+
+package pluginmain
+
+import "syscall"
+
+func keepFromChildren(fd int) { syscall.CloseOnExec(fd) }

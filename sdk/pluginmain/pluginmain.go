@@ -1,0 +1,88 @@
+// Package pluginmain is the main function of a plugin: it serves a
+// downloader.Plugin to the haul that started the process, and ends with it.
+package pluginmain
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/wire"
+)
+
+const (
+	// maxMessage is the largest message that haul may send, in bytes: a torrent
+	// of 10 MiB comes as a part of one.
+	maxMessage = 64 << 20
+	// grace is how long calls may go on when the process ends without a Drain.
+	grace = 500 * time.Millisecond
+	// endTimeout is how long the process may take to end in all.
+	endTimeout = 5 * time.Second
+)
+
+// Serve serves p until haul ends the process, or is gone. It returns or exits
+// the process only after the driver's Close. A plugin's main is one call of it.
+//
+// Log with Config.Logger, or to stderr; stdout belongs to the handshake.
+func Serve(p downloader.Plugin) {
+	if os.Getenv(wire.Handshake.MagicCookieKey) != wire.Handshake.MagicCookieValue {
+		explain(os.Stderr, filepath.Base(os.Args[0]))
+		os.Exit(2)
+	}
+	logger := newLogger()
+	server := wire.NewServer(p, logger)
+	end := sync.OnceFunc(func() { closeServer(server, logger) })
+	watchHost(logger, func(reason string) {
+		logger.Debug("plugin ends", "reason", reason)
+		end()
+		os.Exit(0)
+	})
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: map[int]plugin.PluginSet{wire.ProtocolVersion: {wire.PluginName: &wire.GRPCPlugin{Offer: server}}},
+		GRPCServer:       newGRPCServer,
+		Logger:           logger,
+	})
+	end()
+}
+
+// explain tells somebody who runs the plugin by hand what it is.
+func explain(w io.Writer, name string) {
+	_, _ = fmt.Fprintf(w, `%s is a plugin of haul, which starts it by itself.
+Put it into one of haul's plugin directories (haul serve --plugins DIR), then see it with: haul plugin ls
+`, name)
+}
+
+// newLogger writes what haul can read and re-log at its own level.
+func newLogger() hclog.Logger {
+	level := hclog.LevelFromString(os.Getenv("HAUL_LOG_LEVEL"))
+	if level == hclog.NoLevel {
+		level = hclog.Debug
+	}
+	return hclog.New(&hclog.LoggerOptions{Level: level, Output: os.Stderr, JSONFormat: true})
+}
+
+func newGRPCServer(opts []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(opts,
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	)...)
+}
+
+func closeServer(server *wire.Server, logger hclog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	if err := server.Close(ctx, grace); err != nil {
+		logger.Warn("plugin did not end cleanly", "err", err)
+	}
+}
