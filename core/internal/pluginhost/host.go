@@ -14,7 +14,8 @@ import (
 type Options struct {
 	// Dirs are searched for executables named haul-downloader-NAME, in this order.
 	Dirs []string
-	// RuntimeDir is where sockets go; it is made with mode 0700 and emptied at the start.
+	// RuntimeDir is where sockets go, a directory of haul's own; it is made with
+	// mode 0700, and what an earlier host left in it is ended and removed.
 	RuntimeDir string
 	// StateDir has one directory for each downloader, for its driver.
 	StateDir string

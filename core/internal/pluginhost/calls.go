@@ -1,0 +1,201 @@
+package pluginhost
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// remote is the driver of an instance, whichever process serves it now.
+type remote struct{ in *Instance }
+
+var (
+	_ downloader.Driver  = remote{}
+	_ downloader.Tester  = remote{}
+	_ downloader.Watcher = remote{}
+	_ downloader.Lister  = remote{}
+)
+
+// Driver returns the driver; it is never nil and outlives restarts of the
+// process. It also implements downloader.Tester, Watcher and Lister.
+//
+// While no process runs each call fails at once, with errs.PluginStarting,
+// PluginCrashed, PluginHung, PluginMissing, PluginUntrusted,
+// PluginIncompatible, or what Configure answered. A call whose context has no
+// deadline gets one; Watch does not.
+func (in *Instance) Driver() downloader.Driver { return remote{in} }
+
+func (r remote) Add(ctx context.Context, req downloader.AddRequest) (downloader.Ref, error) {
+	return call(ctx, r.in, "add", r.in.host.tuning.addTimeout,
+		func(ctx context.Context, d downloader.Driver) (downloader.Ref, error) { return d.Add(ctx, req) })
+}
+
+func (r remote) Check(ctx context.Context, refs []downloader.Ref) ([]downloader.Status, error) {
+	return call(ctx, r.in, "check", r.in.host.tuning.checkTimeout,
+		func(ctx context.Context, d downloader.Driver) ([]downloader.Status, error) { return d.Check(ctx, refs) })
+}
+
+func (r remote) Remove(ctx context.Context, ref downloader.Ref, deleteData bool) error {
+	_, err := call(ctx, r.in, "remove", r.in.host.tuning.removeTimeout,
+		func(ctx context.Context, d downloader.Driver) (struct{}, error) {
+			return struct{}{}, d.Remove(ctx, ref, deleteData)
+		})
+	return err
+}
+
+func (r remote) Test(ctx context.Context) (downloader.TestResult, error) {
+	return call(ctx, r.in, "test", r.in.host.tuning.testTimeout, test)
+}
+
+func test(ctx context.Context, d downloader.Driver) (downloader.TestResult, error) {
+	t, ok := d.(downloader.Tester)
+	if !ok {
+		return downloader.TestResult{}, errNotOffered()
+	}
+	return t.Test(ctx)
+}
+
+func (r remote) List(ctx context.Context) ([]downloader.Listed, error) {
+	return call(ctx, r.in, "list", r.in.host.tuning.listTimeout,
+		func(ctx context.Context, d downloader.Driver) ([]downloader.Listed, error) {
+			l, ok := d.(downloader.Lister)
+			if !ok {
+				return nil, errNotOffered()
+			}
+			return l.List(ctx)
+		})
+}
+
+// Watch ends with the process that it began with; the caller begins anew, and
+// checks, since nothing is replayed.
+func (r remote) Watch(ctx context.Context, fn func([]downloader.Status)) error {
+	a, err := r.in.current()
+	if err != nil {
+		return err
+	}
+	w, ok := a.driver.(downloader.Watcher)
+	if !ok || !slices.Contains(a.desc.Capabilities, downloader.CapabilityWatch) {
+		return errNotOffered()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	defer func() { <-ended }()
+	defer cancel()
+	go func() {
+		defer close(ended)
+		select {
+		case <-a.gone:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err = w.Watch(ctx, func(s []downloader.Status) {
+		if !a.isGone() {
+			fn(s)
+		}
+	})
+	return r.in.explain(ctx, a, "watch", err)
+}
+
+// call makes one call to the process of now.
+func call[T any](ctx context.Context, in *Instance, op string, timeout time.Duration,
+	fn func(context.Context, downloader.Driver) (T, error),
+) (T, error) {
+	var none T
+	a, err := in.current()
+	if err != nil {
+		return none, err
+	}
+	if c, optional := capabilityOf[op]; optional && !slices.Contains(a.desc.Capabilities, c) {
+		return none, errNotOffered()
+	}
+	if _, has := ctx.Deadline(); !has {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	select {
+	case in.slots <- struct{}{}:
+		defer func() { <-in.slots }()
+	case <-a.gone:
+		return none, in.lost(a, op, nil)
+	case <-ctx.Done():
+		return none, errs.Wrap(ctx.Err(), errs.DeadlineExceeded, "The plugin %s is busy.", in.spec.Plugin)
+	}
+	v, err := fn(ctx, a.driver)
+	if err != nil {
+		return none, in.explain(ctx, a, op, err)
+	}
+	if a.isGone() && a.cause != nil {
+		// What a dead process said must not be mixed with what the next one says.
+		return none, in.lost(a, op, nil)
+	}
+	return v, nil
+}
+
+var capabilityOf = map[string]downloader.Capability{
+	"test": downloader.CapabilityTest,
+	"list": downloader.CapabilityList,
+}
+
+func errNotOffered() error {
+	return errs.New(errs.NotOffered, "The plugin does not offer this.")
+}
+
+// current returns the process that takes calls, or why there is none.
+func (in *Instance) current() (*active, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.active != nil && in.status.State != StateDraining {
+		return in.active, nil
+	}
+	switch in.status.State {
+	case StateBackingOff, StateFailed:
+		return nil, in.status.Err
+	case StateDraining, StateStopped:
+		return nil, errs.New(errs.Unavailable, "The downloader %s is being stopped.", in.spec.Name)
+	default:
+		return nil, errs.New(errs.PluginStarting, "The plugin of downloader %s is starting.", in.spec.Name)
+	}
+}
+
+func (a *active) isGone() bool {
+	select {
+	case <-a.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// explain gives an error of a call its cause. A broken connection shows a
+// moment before the supervisor knows why.
+func (in *Instance) explain(ctx context.Context, a *active, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errs.Is(err, errs.PluginCrashed) || errs.Is(err, errs.Canceled) && a.isGone() {
+		select {
+		case <-a.gone:
+		case <-ctx.Done():
+		case <-time.After(2 * in.host.tuning.pipeLinger):
+		}
+		return in.lost(a, op, err)
+	}
+	return fmt.Errorf("plugin %s: %w", in.spec.Plugin, err)
+}
+
+// lost tells why a's answer did not come.
+func (in *Instance) lost(a *active, op string, err error) error {
+	if a.isGone() {
+		if a.cause != nil {
+			return fmt.Errorf("%s: %w", op, a.cause)
+		}
+		return errs.Wrap(err, errs.PluginStarting, "The plugin %s is being replaced or stopped.", in.spec.Plugin)
+	}
+	return errs.Wrap(err, errs.PluginCrashed, "The connection to the plugin %s broke.", in.spec.Plugin)
+}

@@ -1,0 +1,227 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// Host runs the plugins of one node. Its methods may be called concurrently.
+type Host struct {
+	log      hclog.Logger
+	tuning   tuning
+	stateDir string
+	random   func() float64
+	spawner  *spawner
+	runtime  *runtimeDir
+	launcher *launcher
+	catalog  *catalog
+	notifier *notifier
+
+	mu        sync.Mutex // guards instances, closed, and adding to running
+	instances map[string]*Instance
+	closed    bool
+	running   sync.WaitGroup // supervisors and short starts
+}
+
+// New makes a host. It kills what an earlier host left running, and takes the
+// runtime directory for itself: errs.InUse when another host has it,
+// errs.InvalidRequest when it is shared or its path too long. It knows no
+// plugin before the first Rescan.
+func New(o Options) (*Host, error) { return newHost(o, defaultTuning()) }
+
+func newHost(o Options, t tuning) (*Host, error) {
+	paths, err := absolute(slices.Concat([]string{o.RuntimeDir, o.StateDir}, o.Dirs)...)
+	if err != nil {
+		return nil, err
+	}
+	log := o.Logger.Named("plugins")
+	runtime, err := openRuntimeDir(paths[0], log)
+	if err != nil {
+		return nil, fmt.Errorf("open runtime directory of plugins: %w", err)
+	}
+	h := &Host{
+		log: log, tuning: t, stateDir: paths[1], random: rand.Float64,
+		spawner: newSpawner(), runtime: runtime, notifier: newNotifier(o.OnChange),
+		instances: make(map[string]*Instance),
+	}
+	h.launcher = &launcher{tuning: t, spawner: h.spawner, runtime: runtime}
+	h.catalog = &catalog{dirs: paths[2:], describe: h.describe}
+	return h, nil
+}
+
+// absolute makes paths absolute: a plugin has another working directory.
+func absolute(paths ...string) ([]string, error) {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return nil, fmt.Errorf("find directory: %w", err)
+		}
+		out[i] = abs
+	}
+	return out, nil
+}
+
+// Rescan looks for plugins again. Each new or changed file is started for a
+// moment to describe itself. Instances whose plugin was replaced change to the
+// new one; those that had given up try again if theirs is another now.
+//
+// What is wrong with one plugin is in Plugin.Err; an error of Rescan means
+// that a directory could not be read, or errs.Canceled.
+func (h *Host) Rescan(ctx context.Context) error {
+	if err := h.begin(); err != nil {
+		return err
+	}
+	defer h.running.Done()
+	err := h.catalog.scan(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, in := range h.instances {
+		in.rescanned()
+	}
+	return err
+}
+
+// Plugins returns what the last Rescan found, sorted by name. The slices inside
+// are the host's and must not be changed.
+func (h *Host) Plugins() []Plugin { return h.catalog.list() }
+
+// Open begins to keep a downloader's plugin running, and returns at once. An
+// ID that is open already is the caller's mistake: close that one first. Such
+// an instance, and one of a closed host, is in StateFailed with errs.InUse or
+// errs.Unavailable for ever.
+func (h *Host) Open(spec Spec) *Instance {
+	in := newInstance(h, spec)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed:
+		in.refuse(errClosed())
+	case h.instances[spec.ID] != nil:
+		in.refuse(errs.New(errs.InUse, "The downloader %s runs already.", spec.Name))
+	default:
+		h.instances[spec.ID] = in
+		h.running.Go(in.supervise)
+	}
+	return in
+}
+
+// refuse makes an instance that never runs.
+func (in *Instance) refuse(err error) {
+	in.cancel()
+	in.status.State, in.status.Err = StateFailed, err
+	close(in.done)
+}
+
+// forget lets the ID be opened again.
+func (h *Host) forget(in *Instance) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.instances, in.spec.ID)
+}
+
+// TryOut tests settings with a process and a state directory of their own,
+// which are gone when it returns. Errors: errs.NotOffered when the plugin
+// cannot test, those of Configure as they are, and those of a start.
+func (h *Host) TryOut(ctx context.Context, spec Spec) (_ downloader.TestResult, err error) {
+	var none downloader.TestResult
+	if err := h.begin(); err != nil {
+		return none, err
+	}
+	defer h.running.Done()
+	found, err := h.catalog.find(spec.Plugin)
+	if err != nil {
+		return none, err
+	}
+	if !slices.Contains(found.Capabilities, downloader.CapabilityTest) {
+		return none, errNotOffered()
+	}
+	p, err := h.launcher.launch(ctx, found.binary, spec.Plugin, h.log.With("plugin", spec.Plugin, "downloader", spec.Name))
+	if err != nil {
+		return none, err
+	}
+	defer func() { p.stop(!errs.Is(err, errs.PluginHung)) }()
+	dir := filepath.Join(p.dir.root, "state")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return none, errs.Wrap(err, errs.Unavailable, "The test's directory cannot be made.")
+	}
+	return p.tryOut(ctx, spec, dir)
+}
+
+func (p *process) tryOut(ctx context.Context, spec Spec, stateDir string) (downloader.TestResult, error) {
+	var none downloader.TestResult
+	driver, err := p.configure(ctx, spec, stateDir)
+	if err != nil {
+		return none, err
+	}
+	limited, cancel := context.WithTimeout(ctx, p.tuning.testTimeout)
+	defer cancel()
+	result, err := test(limited, driver)
+	if errs.Is(err, errs.PluginCrashed) && p.endedByItself() {
+		return none, p.exitError("ended during the test")
+	}
+	return result, err
+}
+
+// describe starts a plugin for a moment.
+func (h *Host) describe(ctx context.Context, b binary, name string) (downloader.Description, error) {
+	p, err := h.launcher.launch(ctx, b, name, h.log.With("plugin", name))
+	if err != nil {
+		return downloader.Description{}, err
+	}
+	defer p.stop(false)
+	return p.desc, nil
+}
+
+// Close ends all plugins at once, in at most about five seconds, and waits for
+// everything that the host has started. It returns ctx's error when that ends
+// first.
+func (h *Host) Close(ctx context.Context) error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	for _, in := range h.instances {
+		in.cancel()
+	}
+	h.mu.Unlock()
+	done := make(chan error, 1)
+	go func() {
+		h.running.Wait()
+		h.notifier.close()
+		h.spawner.close()
+		done <- h.runtime.close()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.Join(errs.New(errs.DeadlineExceeded, "The plugins did not end in time."), ctx.Err())
+	}
+}
+
+// begin lets Close wait for a short start.
+func (h *Host) begin() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return errClosed()
+	}
+	h.running.Add(1)
+	return nil
+}
+
+func errClosed() error { return errs.New(errs.Unavailable, "The plugin host is closed.") }

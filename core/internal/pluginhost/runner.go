@@ -1,0 +1,270 @@
+package pluginhost
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// hostFD is the descriptor that a plugin finds the pipe at; it is the first
+// after the standard ones.
+const hostFD = 3
+
+// errNoCertificate tells that a plugin does not take part in AutoMTLS.
+var errNoCertificate = errors.New("the plugin's handshake has no certificate")
+
+// procRunner runs one plugin process for the library, and keeps the library
+// away from what it gets wrong: it reads the output itself, waits on the
+// process rather than on its pipes, and kills the whole process group.
+type procRunner struct {
+	binary  binary
+	dir     processDir
+	env     []string
+	spawner *spawner
+	relay   *relay
+	linger  time.Duration
+	mtls    bool
+
+	cmd        *exec.Cmd
+	handshakeR *io.PipeReader // what the library sees of stdout: the handshake alone
+	handshakeW *io.PipeWriter
+	shaken     atomic.Bool // the handshake line was seen
+	noCert     atomic.Bool // it had no certificate
+
+	mu      sync.Mutex // guards started, killed, reaped
+	started bool
+	killed  bool // by us
+	reaped  bool
+
+	exited  chan struct{}    // closed when the process is gone and its output read
+	waitErr error            // how it ended; read after exited
+	state   *os.ProcessState // likewise
+}
+
+func newRunner(b binary, dir processDir, env []string, s *spawner, relay *relay, linger time.Duration, mtls bool) *procRunner {
+	r := &procRunner{
+		binary: b, dir: dir, env: env, spawner: s, relay: relay, linger: linger, mtls: mtls,
+		exited: make(chan struct{}),
+	}
+	r.handshakeR, r.handshakeW = io.Pipe()
+	return r
+}
+
+var _ runner.Runner = (*procRunner)(nil)
+
+// Start starts the process; the library calls it once.
+func (r *procRunner) Start(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.killed {
+		return errs.New(errs.Canceled, "The start was given up.")
+	}
+	pipes, err := openPipes()
+	if err != nil {
+		return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
+	}
+	r.cmd = &exec.Cmd{
+		Path: r.binary.path,
+		Args: []string{r.binary.path},
+		Env:  append(r.env, hostFDEnv+"="+strconv.Itoa(hostFD), logLevelEnv+"="+r.relay.log.GetLevel().String()),
+		Dir:  r.dir.root,
+		// Stdin stays nil: the library would hand on the host's terminal.
+		Stdout:     pipes.outW,
+		Stderr:     pipes.errW,
+		ExtraFiles: []*os.File{pipes.aliveR},
+	}
+	err = r.spawner.start(r.cmd)
+	pipes.closeChildEnds()
+	if err != nil {
+		pipes.closeHostEnds()
+		return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
+	}
+	r.started = true
+	// What goes wrong from here on ends the process, and its end is waited for.
+	if err = r.admit(); err != nil {
+		err = errors.Join(err, r.killLocked())
+	}
+	go r.attend(pipes)
+	return err
+}
+
+// admit checks and notes down the process that has just been started.
+func (r *procRunner) admit() error {
+	if !r.binary.stillSame() {
+		return errChanged()
+	}
+	id, err := identify(r.cmd.Process.Pid)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return errs.Wrap(err, errs.Unavailable, "The plugin's process cannot be seen.")
+	}
+	if err := writeProcessID(r.dir.pidFile(), id); err != nil {
+		return errs.Wrap(err, errs.Unavailable, "The plugin's process cannot be noted down.")
+	}
+	return nil
+}
+
+// attend reads the output and waits for the end of the process.
+func (r *procRunner) attend(p *pipes) {
+	var readers sync.WaitGroup
+	// Reading ends at the end of the pipe or at the deadline; neither is news.
+	readers.Go(func() { _ = readLines(p.outR, r.stdoutLine) })
+	readers.Go(func() { _ = readLines(p.errR, r.relay.stderr) })
+
+	r.waitErr = waitAndSweep(r.cmd, &r.mu, &r.reaped)
+	r.state = r.cmd.ProcessState
+	// A child that has left the group may hold the pipes for ever.
+	deadline := time.Now().Add(r.linger)
+	_ = p.outR.SetReadDeadline(deadline)
+	_ = p.errR.SetReadDeadline(deadline)
+	_ = r.handshakeW.Close()
+	readers.Wait()
+	p.closeHostEnds()
+	r.relay.Close()
+	close(r.exited)
+}
+
+// stdoutLine hands the handshake to the library, once, and everything else to
+// the log: text before the handshake would break the start, and a full pipe
+// after it would block the plugin.
+func (r *procRunner) stdoutLine(line []byte, cut bool) {
+	if cut || r.shaken.Load() || !isHandshake(line) {
+		r.relay.stdout(line, cut)
+		return
+	}
+	r.noCert.Store(len(bytes.Split(line, []byte("|"))) < 6 || bytes.HasSuffix(bytes.TrimSpace(line), []byte("|")))
+	r.shaken.Store(true)
+	_, _ = r.handshakeW.Write(append(bytes.Clone(line), '\n'))
+	_ = r.handshakeW.Close()
+}
+
+// isHandshake reports whether a line looks like "1|1|unix|PATH|grpc|CERT".
+func isHandshake(line []byte) bool {
+	parts := bytes.Split(bytes.TrimSpace(line), []byte("|"))
+	if len(parts) < 4 {
+		return false
+	}
+	for _, p := range parts[:2] {
+		if _, err := strconv.Atoi(string(p)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Kill kills the process and its children. It may be called at any time, more
+// than once, and does not wait.
+func (r *procRunner) Kill(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.killLocked()
+}
+
+func (r *procRunner) killLocked() error {
+	r.killed = true
+	if !r.started || r.reaped {
+		return nil
+	}
+	return killGroup(r.cmd.Process)
+}
+
+// Wait waits for the end of the process, whoever still holds its pipes.
+func (r *procRunner) Wait(ctx context.Context) error {
+	select {
+	case <-r.exited:
+		return r.waitErr
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stdout returns the handshake line alone.
+func (r *procRunner) Stdout() io.ReadCloser { return r.handshakeR }
+
+// Stderr returns nothing: the runner logs it itself.
+func (r *procRunner) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name returns the path of the binary.
+func (r *procRunner) Name() string { return r.binary.path }
+
+// ID returns the process's number, "" when it was never started.
+func (r *procRunner) ID() string {
+	if pid := r.pid(); pid != 0 {
+		return strconv.Itoa(pid)
+	}
+	return ""
+}
+
+func (r *procRunner) pid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.started {
+		return 0
+	}
+	return r.cmd.Process.Pid
+}
+
+// Diagnose has nothing to add to the log.
+func (r *procRunner) Diagnose(context.Context) string { return "" }
+
+// PluginToHost checks the address that the plugin wants to be called at: haul
+// follows it neither to another machine nor to another program's socket.
+func (r *procRunner) PluginToHost(network, addr string) (string, string, error) {
+	if r.mtls && r.noCert.Load() {
+		return "", "", errNoCertificate
+	}
+	if network == "unix" && within(r.dir.sockets, addr) {
+		return network, addr, nil
+	}
+	if runtime.GOOS == "windows" && network == "tcp" {
+		if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Addr().IsLoopback() {
+			return network, addr, nil
+		}
+	}
+	return "", "", fmt.Errorf("the plugin listens at %s %q, not below PLUGIN_UNIX_SOCKET_DIR", network, addr)
+}
+
+// HostToPlugin returns the address as it is.
+func (r *procRunner) HostToPlugin(network, addr string) (string, string, error) {
+	return network, addr, nil
+}
+
+func within(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// ended reports whether the process is gone.
+func (r *procRunner) ended() bool {
+	select {
+	case <-r.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// wasKilled reports whether we killed it.
+func (r *procRunner) wasKilled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.killed
+}

@@ -1,0 +1,195 @@
+// Command badplugin is a plugin that misbehaves on demand: at its start in the
+// way that its file name says, and later in the way that a source's URI says.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/pluginmain"
+)
+
+func main() {
+	p := &bad{
+		name:   strings.TrimPrefix(filepath.Base(os.Args[0]), "haul-downloader-"),
+		stdout: os.Stdout, stderr: os.Stderr, // Serve replaces both
+		env: os.Environ(),
+	}
+	p.begin()
+	pluginmain.Serve(p)
+}
+
+type bad struct {
+	name           string
+	stdout, stderr io.Writer
+	env            []string
+}
+
+func (p *bad) begin() {
+	long := bytes.Repeat([]byte("x"), 300<<10)
+	switch p.name {
+	case "exits":
+		fmt.Fprintln(p.stderr, "panic: no reason to live")
+		os.Exit(3)
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "chatty":
+		fmt.Fprintln(p.stdout, "hello from the constructor")
+		fmt.Fprintln(p.stdout, "two|bars|only")
+		fmt.Fprintf(p.stdout, "%s\n", long)
+		fmt.Fprintf(p.stderr, "%s\n", long)
+	case "stranger":
+		fmt.Fprintln(p.stdout, "I am no plugin")
+		select {}
+	case "old":
+		fmt.Println("1|99|unix|/tmp/x|grpc|")
+		select {}
+	case "elsewhere":
+		fmt.Println("1|1|tcp|192.0.2.1:80|grpc|" + strings.Repeat("A", 60))
+		select {}
+	case "plain":
+		_ = os.Unsetenv("PLUGIN_CLIENT_CERT")
+	}
+}
+
+func (p *bad) Describe(context.Context) (downloader.Description, error) {
+	name := p.name
+	switch name {
+	case "misnamed":
+		name = "somebody-else"
+	case "asleep":
+		select {}
+	}
+	d := downloader.Description{
+		Name: name, Version: "1.2.3", DisplayName: "Bad", SettingsSchema: []byte(`{"type":"object"}`),
+		Sources: []downloader.SourceKind{downloader.SourceHTTP},
+	}
+	if name != "poor" {
+		d.Capabilities = []downloader.Capability{downloader.CapabilityTest, downloader.CapabilityWatch}
+	}
+	return d, nil
+}
+
+func (p *bad) Configure(ctx context.Context, cfg downloader.Config) (downloader.Driver, error) {
+	var settings struct{ Mode string }
+	if err := json.Unmarshal(cfg.Settings, &settings); err != nil {
+		return nil, errs.Wrap(err, errs.InvalidSettings, "no JSON")
+	}
+	d := &driver{bad: p, cfg: cfg, events: make(chan []downloader.Status)}
+	note(filepath.Join(cfg.StateDir, "configured"), string(cfg.Settings))
+	switch settings.Mode {
+	case "invalid":
+		return nil, errs.New(errs.InvalidSettings, "no such address").WithField("address", "is wrong")
+	case "busy":
+		return nil, errs.New(errs.DownloaderError, "the daemon does not start")
+	case "exit":
+		os.Exit(4)
+	case "short":
+		time.AfterFunc(20*time.Millisecond, func() { os.Exit(5) })
+	}
+	return d, nil
+}
+
+// note appends a line to a file that the test reads.
+func note(path, line string) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	fmt.Fprintln(f, line)
+}
+
+type driver struct {
+	*bad
+	cfg    downloader.Config
+	events chan []downloader.Status
+}
+
+// Add does what the URI says. The answer is in the ref.
+func (d *driver) Add(ctx context.Context, req downloader.AddRequest) (downloader.Ref, error) {
+	ref := downloader.Ref{JobID: req.JobID, Version: 1}
+	verb, arg, _ := strings.Cut(req.Source.URI, " ")
+	switch verb {
+	case "panic":
+		go panic("boom\nand more") // out of reach of the SDK's recover
+		<-ctx.Done()
+	case "log":
+		fmt.Fprintln(d.stderr, arg)
+	case "print":
+		fmt.Fprintln(d.stdout, arg)
+	case "long":
+		line := bytes.Repeat([]byte("y"), 300<<10)
+		fmt.Fprintf(d.stderr, "%s\n", line)
+		fmt.Fprintf(d.stdout, "%s\n", line)
+		fmt.Fprintln(os.Stdout, "by gRPC")
+	case "flood":
+		n, _ := strconv.Atoi(arg)
+		for i := range n {
+			fmt.Fprintf(d.stderr, "{\"@level\":\"info\",\"@message\":\"flood %d\"}\n", i)
+		}
+	case "stop":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "child":
+		child := exec.Command("sleep", "600")
+		child.Stdout, child.Stderr = d.stdout.(*os.File), d.stderr.(*os.File)
+		if err := child.Start(); err != nil {
+			return ref, err
+		}
+		ref.Opaque = []byte(strconv.Itoa(child.Process.Pid))
+	case "exit":
+		os.Exit(7)
+	case "wait":
+		<-ctx.Done()
+		return ref, ctx.Err()
+	case "env":
+		ref.Opaque = []byte(strings.Join(d.env, "\n"))
+	case "event":
+		d.events <- []downloader.Status{{JobID: req.JobID, Phase: downloader.PhaseComplete}}
+	case "fail":
+		return ref, errs.New(errs.DownloaderUnreachable, "nobody there")
+	}
+	return ref, nil
+}
+
+func (d *driver) Check(_ context.Context, refs []downloader.Ref) ([]downloader.Status, error) {
+	out := make([]downloader.Status, 0, len(refs))
+	for _, r := range refs {
+		out = append(out, downloader.Status{JobID: r.JobID, Phase: downloader.PhaseDownloading})
+	}
+	return out, nil
+}
+
+func (d *driver) Remove(context.Context, downloader.Ref, bool) error { return nil }
+
+func (d *driver) Test(context.Context) (downloader.TestResult, error) {
+	return downloader.TestResult{Version: "9", Checks: []downloader.TestCheck{{Name: "reachable", Message: d.cfg.StateDir}}}, nil
+}
+
+func (d *driver) Watch(ctx context.Context, fn func([]downloader.Status)) error {
+	for {
+		select {
+		case s := <-d.events:
+			fn(s)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (d *driver) Close(context.Context) error {
+	note(filepath.Join(d.cfg.StateDir, "closed"), "closed")
+	return nil
+}

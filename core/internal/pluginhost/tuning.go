@@ -1,0 +1,62 @@
+package pluginhost
+
+import "time"
+
+// tuning holds every interval and limit of the host in one place, so that
+// tests can shorten them. Production has one set: defaultTuning.
+type tuning struct {
+	startTimeout     time.Duration // from fork to the handshake line
+	describeTimeout  time.Duration // the first RPC
+	configureTimeout time.Duration
+	healthEvery      time.Duration
+	healthTimeout    time.Duration
+	healthMisses     int           // so many in a row count as hung
+	drainGrace       time.Duration // for calls under way when a plugin is stopped
+	killGrace        time.Duration // from the shutdown request to SIGKILL
+	reapWait         time.Duration // from SIGKILL until we stop waiting
+	pipeLinger       time.Duration // how long output is read after the process ended
+
+	restart restartPolicy
+
+	concurrency int     // calls at once for each instance
+	logRate     float64 // log lines a second for each process
+	logBurst    float64
+
+	addTimeout    time.Duration
+	checkTimeout  time.Duration
+	removeTimeout time.Duration
+	testTimeout   time.Duration
+	listTimeout   time.Duration
+}
+
+func defaultTuning() tuning {
+	return tuning{
+		startTimeout:     10 * time.Second,
+		describeTimeout:  10 * time.Second,
+		configureTimeout: 30 * time.Second,
+		healthEvery:      10 * time.Second,
+		healthTimeout:    2 * time.Second,
+		healthMisses:     3,
+		drainGrace:       2 * time.Second,
+		killGrace:        time.Second,
+		reapWait:         time.Second,
+		pipeLinger:       200 * time.Millisecond,
+		restart: restartPolicy{
+			first:        200 * time.Millisecond,
+			min:          time.Second,
+			max:          time.Minute,
+			jitter:       0.2,
+			healthyAfter: 5 * time.Minute,
+			window:       10 * time.Minute,
+			maxStarts:    5,
+		},
+		concurrency:   64,
+		logRate:       200,
+		logBurst:      1000,
+		addTimeout:    30 * time.Second,
+		checkTimeout:  10 * time.Second,
+		removeTimeout: 30 * time.Second,
+		testTimeout:   30 * time.Second,
+		listTimeout:   30 * time.Second,
+	}
+}
