@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/haul-dl/haul/api/cli"
+	"github.com/haul-dl/haul/core/internal/config"
+)
+
+// Version is that of the build; the Makefile sets it.
+var Version = "dev"
+
+// Main runs the command line and returns the exit code.
+func Main(args []string) int {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	root := command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		cli.PrintError(os.Stderr, err)
+	}
+	return cli.ExitCode(err)
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "haul",
+		Short:         "Remote downloads for teams and homes",
+		Version:       Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(serveCommand())
+	root.AddCommand(cli.Commands(cli.Options{})...)
+	return root
+}
+
+func serveCommand() *cobra.Command {
+	var printConfig bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Args:  cobra.NoArgs,
+	}
+	config.AddFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&printConfig, "print-config", false, "print the effective configuration, secrets redacted, and exit")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: os.LookupEnv, ReadFile: os.ReadFile})
+		if err != nil {
+			return err
+		}
+		if printConfig {
+			return c.Print(cmd.OutOrStdout())
+		}
+		return serve(cmd.Context(), cmd, c)
+	}
+	return cmd
+}
+
+// serve runs the server and tells people where to go.
+func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
+	log := newLogger(c, cmd.ErrOrStderr())
+	s, err := New(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "haul %s listens at %s\n", Version, s.URL())
+	if s.GeneratedPassword != "" {
+		fmt.Fprintf(out, "The admin's name is %q and the password is %q. It is shown this once: keep it.\n", "admin", s.GeneratedPassword)
+	}
+	fmt.Fprintf(out, "Log in with:  haul login\n")
+	return s.Run(ctx)
+}
