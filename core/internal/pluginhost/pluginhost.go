@@ -144,7 +144,7 @@ func (h *Host) TryOut(ctx context.Context, spec Spec) (_ downloader.TestResult, 
 	if err != nil {
 		return none, err
 	}
-	if !slices.Contains(found.Capabilities, downloader.CapabilityTest) {
+	if found.Err == nil && !slices.Contains(found.Capabilities, downloader.CapabilityTest) {
 		return none, errNotOffered()
 	}
 	p, err := h.launcher.launch(ctx, found.binary, spec.Plugin, h.log.With("plugin", spec.Plugin, "downloader", spec.Name))
@@ -161,6 +161,9 @@ func (h *Host) TryOut(ctx context.Context, spec Spec) (_ downloader.TestResult, 
 
 func (p *process) tryOut(ctx context.Context, spec Spec, stateDir string) (downloader.TestResult, error) {
 	var none downloader.TestResult
+	if !slices.Contains(p.desc.Capabilities, downloader.CapabilityTest) {
+		return none, errNotOffered()
+	}
 	driver, err := p.configure(ctx, spec, stateDir)
 	if err != nil {
 		return none, err

@@ -185,7 +185,7 @@ func (p *process) explainStart(ctx context.Context, err error) error {
 		return p.exitError("ended at its start")
 	}
 	switch errs.CodeOf(err) {
-	case errs.PluginUntrusted, errs.Unavailable, errs.Canceled:
+	case errs.PluginUntrusted, errs.PluginIncompatible, errs.Unavailable, errs.Canceled:
 		return err // the runner's own words
 	}
 	if errors.Is(err, context.DeadlineExceeded) || !p.run.shaken.Load() {

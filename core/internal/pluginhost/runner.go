@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
@@ -93,7 +94,7 @@ func (r *procRunner) Start(context.Context) error {
 	pipes.closeChildEnds()
 	if err != nil {
 		pipes.closeHostEnds()
-		return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
+		return explainExec(err)
 	}
 	r.started = true
 	// What goes wrong from here on ends the process, and its end is waited for.
@@ -102,6 +103,17 @@ func (r *procRunner) Start(context.Context) error {
 	}
 	go r.attend(pipes)
 	return err
+}
+
+// explainExec tells a file that will never run from a machine in trouble.
+func explainExec(err error) error {
+	for _, e := range []error{syscall.ENOEXEC, syscall.EACCES, syscall.ENOENT, syscall.ENOTDIR} {
+		if errors.Is(err, e) {
+			return errs.Wrap(err, errs.PluginIncompatible, "The plugin's file is no program for this machine.").
+				WithHint("Install the plugin's build for %s/%s, and what its first line names if it is a script.", runtime.GOOS, runtime.GOARCH)
+		}
+	}
+	return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
 }
 
 // admit checks and notes down the process that has just been started.
@@ -179,9 +191,12 @@ func (r *procRunner) Kill(context.Context) error {
 }
 
 func (r *procRunner) killLocked() error {
+	if r.reaped {
+		return nil // it ended otherwise
+	}
 	r.killed = true
-	if !r.started || r.reaped {
-		return nil
+	if !r.started {
+		return nil // and will not be
 	}
 	return killGroup(r.cmd.Process)
 }
