@@ -36,7 +36,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	builtPlugin = filepath.Join(dir, "badplugin")
-	build := exec.Command("go", "build", "-o", builtPlugin, "./testdata/badplugin")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", builtPlugin, "./testdata/badplugin")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the plugin: %v\n%s", err, out)
 		return 1

@@ -199,7 +199,7 @@ func (in *Instance) watchOver(found candidate, a *active) error {
 func (in *Instance) checkHealth(a *active, misses int) int {
 	err := a.health(in.ctx)
 	switch {
-	case in.ctx.Err() != nil || a.run.ended():
+	case in.ctx.Err() != nil || a.run.isReaped():
 		return misses // somebody else's business
 	case err != nil:
 		misses++

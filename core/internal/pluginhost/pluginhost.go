@@ -28,6 +28,9 @@ type Host struct {
 	catalog  *catalog
 	notifier *notifier
 
+	ctx    context.Context // ends at Close, and with it short starts
+	cancel context.CancelFunc
+
 	mu        sync.Mutex // guards instances, closed, and adding to running
 	instances map[string]*Instance
 	closed    bool
@@ -50,8 +53,9 @@ func newHost(o Options, t tuning) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open runtime directory of plugins: %w", err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	h := &Host{
-		log: log, tuning: t, stateDir: paths[1], random: rand.Float64,
+		ctx: ctx, cancel: cancel, log: log, tuning: t, stateDir: paths[1], random: rand.Float64,
 		spawner: newSpawner(), runtime: runtime, notifier: newNotifier(o.OnChange),
 		instances: make(map[string]*Instance),
 	}
@@ -80,11 +84,12 @@ func absolute(paths ...string) ([]string, error) {
 // What is wrong with one plugin is in Plugin.Err; an error of Rescan means
 // that a directory could not be read, or errs.Canceled.
 func (h *Host) Rescan(ctx context.Context) error {
-	if err := h.begin(); err != nil {
+	ctx, end, err := h.begin(ctx)
+	if err != nil {
 		return err
 	}
-	defer h.running.Done()
-	err := h.catalog.scan(ctx)
+	defer end()
+	err = h.catalog.scan(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, in := range h.instances {
@@ -136,10 +141,11 @@ func (h *Host) forget(in *Instance) {
 // cannot test, those of Configure as they are, and those of a start.
 func (h *Host) TryOut(ctx context.Context, spec Spec) (_ downloader.TestResult, err error) {
 	var none downloader.TestResult
-	if err := h.begin(); err != nil {
+	ctx, end, err := h.begin(ctx)
+	if err != nil {
 		return none, err
 	}
-	defer h.running.Done()
+	defer end()
 	found, err := h.catalog.find(spec.Plugin)
 	if err != nil {
 		return none, err
@@ -197,6 +203,7 @@ func (h *Host) Close(ctx context.Context) error {
 		return nil
 	}
 	h.closed = true
+	h.cancel()
 	for _, in := range h.instances {
 		in.cancel()
 	}
@@ -216,15 +223,21 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 }
 
-// begin lets Close wait for a short start.
-func (h *Host) begin() error {
+// begin lets Close end a short start, and wait for it until end is called.
+func (h *Host) begin(ctx context.Context) (_ context.Context, end func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return errClosed()
+		return nil, nil, errClosed()
 	}
 	h.running.Add(1)
-	return nil
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(h.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		h.running.Done()
+	}, nil
 }
 
 func errClosed() error { return errs.New(errs.Unavailable, "The plugin host is closed.") }

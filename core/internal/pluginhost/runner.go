@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -122,8 +123,8 @@ func (r *procRunner) admit() error {
 		return errChanged()
 	}
 	id, err := identify(r.cmd.Process.Pid)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrNotExist) {
+		return nil // it may have ended already, which others will notice
 	}
 	if err != nil {
 		return errs.Wrap(err, errs.Unavailable, "The plugin's process cannot be seen.")
@@ -267,7 +268,14 @@ func within(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// ended reports whether the process is gone.
+// isReaped reports whether the process has ended; its last output may still be read.
+func (r *procRunner) isReaped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reaped
+}
+
+// ended reports whether the process is gone and its output read.
 func (r *procRunner) ended() bool {
 	select {
 	case <-r.exited:

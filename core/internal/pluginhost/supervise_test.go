@@ -258,15 +258,37 @@ func TestTryOut(t *testing.T) {
 			if err == nil && (result.Version != "9" || !result.OK()) {
 				t.Errorf("result %+v", result)
 			}
-			for _, dir := range []string{"run/p-9", "state"} {
-				if left := entries(t, filepath.Join(r.dir, dir)); len(left) > 0 {
-					t.Errorf("it leaves %v in %s", left, dir)
-				}
+			if left := entries(t, filepath.Join(r.dir, "state")); len(left) > 0 {
+				t.Errorf("it leaves state %v", left)
 			}
 			if left := entries(t, filepath.Join(r.dir, "run")); len(left) != 1 {
 				t.Errorf("it leaves %v", left)
 			}
 		})
+	}
+}
+
+func TestCloseDoesNotWaitForATryOut(t *testing.T) {
+	r := newRig(t, testTuning(), "good")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.TryOut(t.Context(), Spec{ID: "x", Plugin: "good", Settings: []byte(`{"mode":"slow"}`)})
+		ended <- err
+	}()
+	eventually(t, func() bool {
+		found, err := filepath.Glob(filepath.Join(r.dir, "run", "p-*", "state", "configured"))
+		return err == nil && len(found) == 1
+	}, says("the plugin is being configured"))
+	began := time.Now()
+	must(t, r.Close(t.Context()))
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("Close took %s", took)
+	}
+	if err := <-ended; !errs.Is(err, errs.Canceled) {
+		t.Errorf("TryOut ends with %v", err)
+	}
+	if _, err := r.TryOut(t.Context(), Spec{Plugin: "good"}); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("after Close TryOut answers %v", err)
 	}
 }
 

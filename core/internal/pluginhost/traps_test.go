@@ -67,6 +67,20 @@ func TestGrandchildThatHoldsThePipesIsKilledWithThePlugin(t *testing.T) {
 	eventually(t, func() bool { return isGone(child) }, says("end of the grandchild"))
 }
 
+func TestGrandchildThatHasLeftTheGroupHoldsNobodyUp(t *testing.T) {
+	r := newRig(t, testTuning(), "good")
+	in := r.startReady("good")
+	pid := in.Status().PID
+	child, err := strconv.Atoi(mustDo(t, in, "child away"))
+	must(t, err)
+	defer func() { must(t, syscall.Kill(child, syscall.SIGKILL)) }()
+	if _, err := do(t, in, "exit"); !errs.Is(err, errs.PluginCrashed) {
+		t.Errorf("the call fails with %v", err)
+	}
+	r.awaitRestart(in, pid)
+	works(t, in)
+}
+
 func TestPluginKeepsRunningWhenOtherThreadsEnd(t *testing.T) {
 	r := newRig(t, testTuning(), "good")
 	in := r.startReady("good")

@@ -96,6 +96,9 @@ func (p *bad) Configure(ctx context.Context, cfg downloader.Config) (downloader.
 		return nil, errs.New(errs.DownloaderError, "the daemon does not start")
 	case "exit":
 		os.Exit(4)
+	case "slow":
+		<-ctx.Done()
+		return nil, ctx.Err()
 	case "short":
 		time.AfterFunc(20*time.Millisecond, func() { os.Exit(5) })
 	}
@@ -142,8 +145,10 @@ func (d *driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 		}
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-ctx.Done() // the other threads may take a moment to stop
 	case "child":
 		child := exec.Command("sleep", "600")
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: arg == "away"}
 		child.Stdout, child.Stderr = d.stdout.(*os.File), d.stderr.(*os.File)
 		if err := child.Start(); err != nil {
 			return ref, err
