@@ -1,0 +1,159 @@
+package aria2rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/coder/websocket"
+)
+
+// readLimit bounds one message: a status of 1,000 downloads with all keys has
+// 600 kB, so this is far beyond what aria2 sends and still bounded.
+const readLimit = 64 << 20
+
+// socket is one WebSocket to a daemon, with calls and notifications on it.
+type socket struct {
+	endpoint Endpoint
+	conn     *websocket.Conn
+	onEvent  func(Event)
+	done     chan struct{} // closed when the reader has ended
+
+	mu      sync.Mutex // guards what follows
+	nextID  uint64
+	waiting map[string]chan message
+	err     error // why it ended
+}
+
+// dialSocket opens a WebSocket. Where the server answers with something else
+// than the upgrade, that answer is returned beside the error.
+func dialSocket(ctx context.Context, client *http.Client, ep Endpoint, onEvent func(Event)) (*socket, *http.Response, error) {
+	conn, resp, err := websocket.Dial(ctx, ep.URL.String(), &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		return nil, resp, fmt.Errorf("open WebSocket: %w", stripURL(err))
+	}
+	conn.SetReadLimit(readLimit)
+	return &socket{
+		endpoint: ep, conn: conn, onEvent: onEvent,
+		done: make(chan struct{}), waiting: map[string]chan message{},
+	}, nil, nil
+}
+
+// read hands out what arrives until the connection ends.
+func (s *socket) read() {
+	defer close(s.done)
+	for {
+		_, data, err := s.conn.Read(context.Background())
+		if err != nil {
+			s.fail(fmt.Errorf("%w: %w", errLost, err))
+			return
+		}
+		var m message
+		if err := json.Unmarshal(data, &m); err != nil {
+			s.fail(fmt.Errorf("%w: not JSON-RPC: %w", errLost, err))
+			return
+		}
+		s.dispatch(m)
+	}
+}
+
+func (s *socket) dispatch(m message) {
+	if m.Method != "" {
+		for _, e := range m.Params {
+			e.Kind = m.Method
+			s.onEvent(e)
+		}
+		return
+	}
+	s.mu.Lock()
+	answer := s.waiting[m.ID]
+	delete(s.waiting, m.ID)
+	s.mu.Unlock()
+	if answer != nil {
+		answer <- m // has room for one, and gets one
+	}
+}
+
+// fail ends the connection and every call that waits on it.
+func (s *socket) fail(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, answer := range waiting {
+		close(answer)
+	}
+	// The close handshake would wait for a daemon that may be gone.
+	_ = s.conn.CloseNow()
+}
+
+func (s *socket) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *socket) alive() bool { return s.failure() == nil }
+
+func (s *socket) close() {
+	s.fail(errClosed)
+	<-s.done
+}
+
+func (s *socket) roundTrip(ctx context.Context, req request) (json.RawMessage, error) {
+	answer, err := s.send(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case m, ok := <-answer:
+		if !ok {
+			return nil, s.failure()
+		}
+		if m.Error != nil {
+			return nil, m.Error
+		}
+		return m.Result, nil
+	case <-ctx.Done():
+		// A daemon that leaves a call unanswered may be behind a dead
+		// connection; the next call shall not wait on the same one.
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.fail(fmt.Errorf("%w: no answer in time", errLost))
+		}
+		return nil, ctx.Err()
+	}
+}
+
+func (s *socket) send(ctx context.Context, req request) (<-chan message, error) {
+	answer := make(chan message, 1)
+	s.mu.Lock()
+	if s.err != nil {
+		s.mu.Unlock()
+		return nil, s.err
+	}
+	s.nextID++
+	req.ID = strconv.FormatUint(s.nextID, 10)
+	s.waiting[req.ID] = answer
+	s.mu.Unlock()
+
+	data, err := json.Marshal(req)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", req.Method, err)
+	}
+	if err := s.conn.Write(ctx, websocket.MessageText, data); err != nil {
+		if ctx.Err() != nil { // a write that was cut short breaks the connection for all
+			s.fail(fmt.Errorf("%w: a request was cut short", errLost))
+			return nil, ctx.Err()
+		}
+		s.fail(fmt.Errorf("%w: %w", errLost, err))
+		return nil, s.failure()
+	}
+	return answer, nil
+}

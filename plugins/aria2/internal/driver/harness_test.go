@@ -1,0 +1,336 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/haul-dl/haul/plugins/aria2/internal/aria2rpc"
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+const (
+	testSecret = "s3cret"
+	patience   = 20 * time.Second
+)
+
+// aria2 is a real daemon in a directory of the test's.
+type aria2 struct {
+	t    testing.TB
+	base string
+	port int
+	cmd  *exec.Cmd
+	opts []string
+}
+
+func startAria2(t testing.TB, opts ...string) *aria2 {
+	t.Helper()
+	if _, err := exec.LookPath("aria2c"); err != nil {
+		t.Skip("aria2c is not installed")
+	}
+	a := &aria2{t: t, base: t.TempDir(), port: freePort(t), opts: opts}
+	a.start()
+	t.Cleanup(a.kill)
+	return a
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (a *aria2) start() {
+	a.t.Helper()
+	session := filepath.Join(a.base, "session")
+	f, err := os.OpenFile(session, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	f.Close()
+	lines := append([]string{
+		"enable-rpc=true", "rpc-secret=" + testSecret, "rpc-listen-port=" + strconv.Itoa(a.port),
+		"dir=" + filepath.Join(a.base, "stray"), "input-file=" + session, "save-session=" + session,
+		"listen-port=" + strconv.Itoa(freePort(a.t)), "interface=127.0.0.1", "disable-ipv6=true",
+		"enable-dht=false", "enable-dht6=false", "no-netrc=true", "quiet=true",
+		"stop-with-process=" + strconv.Itoa(os.Getpid()),
+	}, a.opts...)
+	conf := filepath.Join(a.base, "conf")
+	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	a.cmd = exec.Command("aria2c", "--conf-path="+conf)
+	if err := a.cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	eventually(a.t, "aria2 listens", func() bool {
+		c, err := net.Dial("tcp4", a.host())
+		if err != nil {
+			return false
+		}
+		c.Close()
+		return true
+	})
+}
+
+func (a *aria2) host() string { return "127.0.0.1:" + strconv.Itoa(a.port) }
+
+// kill is kill -9.
+func (a *aria2) kill() {
+	if a.cmd == nil {
+		return
+	}
+	_ = a.cmd.Process.Kill()
+	_ = a.cmd.Wait()
+	a.cmd = nil
+}
+
+func (a *aria2) restart() {
+	a.t.Helper()
+	a.kill()
+	a.start()
+}
+
+func (a *aria2) settings() string {
+	return fmt.Sprintf(`{"address":%q,"secret":%q}`, a.host(), testSecret)
+}
+
+// call asks the daemon beside the driver.
+func (a *aria2) call(method string, to any, params ...any) {
+	a.t.Helper()
+	u, err := aria2rpc.ParseAddress(a.host())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	c := aria2rpc.New(aria2rpc.Options{
+		Endpoint: func(context.Context) (aria2rpc.Endpoint, error) {
+			return aria2rpc.Endpoint{URL: u, Secret: testSecret}, nil
+		},
+		Logger: hclog.NewNullLogger(),
+	})
+	defer c.Close()
+	res, err := c.Do(a.t.Context(), aria2rpc.NewCall(method, params...))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if to == nil {
+		return
+	}
+	if err := res[0].Decode(to); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func newDriver(t testing.TB, settings string) *Driver {
+	t.Helper()
+	return newDriverIn(t, settings, t.TempDir())
+}
+
+func newDriverIn(t testing.TB, settings, stateDir string) *Driver {
+	t.Helper()
+	logger := hclog.NewNullLogger()
+	if testing.Verbose() && os.Getenv("HAUL_TEST_LOG") != "" {
+		logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug})
+	}
+	drv, err := New().Configure(context.Background(), downloader.Config{
+		DownloaderID: "dl-1", Settings: []byte(settings), StateDir: stateDir, MaxActive: 50, Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := drv.(*Driver)
+	t.Cleanup(func() { _ = d.Close(context.Background()) })
+	return d
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if ok() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // between two looks, not in place of one
+	}
+	t.Fatalf("not in time: %s", what)
+}
+
+// await checks a job until it is in the phase.
+func await(t testing.TB, d *Driver, ref downloader.Ref, want downloader.Phase) downloader.Status {
+	t.Helper()
+	var last downloader.Status
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		got, err := d.Check(t.Context(), []downloader.Ref{ref})
+		if err == nil && len(got) == 1 {
+			if last = got[0]; last.Phase == want {
+				return last
+			}
+			if last.Phase == downloader.PhaseFailed {
+				break
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks
+	}
+	t.Fatalf("job is %s (%v), want %s", last.Phase, last.Err, want)
+	return last
+}
+
+func add(t testing.TB, d *Driver, id, dir string, s downloader.Source) downloader.Ref {
+	t.Helper()
+	ref, err := d.Add(t.Context(), downloader.AddRequest{JobID: id, Source: s, Dir: dir})
+	if err != nil {
+		t.Fatalf("add: %v", err)
+	}
+	return ref
+}
+
+func httpSource(uri string) downloader.Source {
+	return downloader.Source{Kind: downloader.SourceHTTP, URI: uri}
+}
+
+// web serves files of pseudo-random bytes and counts what it serves.
+type web struct {
+	*httptest.Server
+	mu    sync.Mutex
+	bytes map[string]int64
+	gets  map[string]int
+	// rate limits each answer, in bytes per second; 0 is unlimited.
+	rate int
+	// release, where set, holds back answers to /held/.
+	release chan struct{}
+}
+
+func startWeb(t testing.TB) *web {
+	t.Helper()
+	w := &web{bytes: map[string]int64{}, gets: map[string]int{}, release: make(chan struct{})}
+	w.Server = httptest.NewServer(w)
+	t.Cleanup(w.Close)
+	t.Cleanup(w.CloseClientConnections)
+	return w
+}
+
+// content is what /file/SIZE/… is.
+func content(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{byte(size), byte(size >> 8), byte(size >> 16)}).Read(b)
+	return b
+}
+
+func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	w.gets[r.URL.Path]++
+	rate := w.rate
+	w.mu.Unlock()
+	f := strings.Split(r.URL.Path, "/")
+	switch f[1] {
+	case "status":
+		code, _ := strconv.Atoi(f[2])
+		rw.WriteHeader(code)
+		return
+	case "loop":
+		http.Redirect(rw, r, r.URL.Path, http.StatusFound)
+		return
+	case "held":
+		select {
+		case <-w.release:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	size, err := strconv.Atoi(f[2])
+	if err != nil {
+		http.NotFound(rw, r)
+		return
+	}
+	counted := &countingWriter{ResponseWriter: rw, w: w, path: r.URL.Path, rate: rate, ctx: r.Context()}
+	http.ServeContent(counted, r, "", time.Unix(1e9, 0), bytes.NewReader(content(size)))
+}
+
+func (w *web) served(path string) (int64, int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes[path], w.gets[path]
+}
+
+type countingWriter struct {
+	http.ResponseWriter
+	w    *web
+	path string
+	rate int
+	ctx  context.Context
+}
+
+func (c *countingWriter) Write(b []byte) (int, error) {
+	const slice = 8 << 10
+	done := 0
+	for len(b) > 0 {
+		n := len(b)
+		if c.rate > 0 {
+			n = min(n, slice)
+		}
+		k, err := c.ResponseWriter.Write(b[:n])
+		done += k
+		c.w.mu.Lock()
+		c.w.bytes[c.path] += int64(k)
+		rate := c.w.rate
+		c.w.mu.Unlock()
+		if err != nil {
+			return done, err
+		}
+		b = b[n:]
+		if rate > 0 {
+			_ = http.NewResponseController(c.ResponseWriter).Flush()
+			select {
+			case <-time.After(time.Duration(float64(n) / float64(rate) * float64(time.Second))):
+			case <-c.ctx.Done():
+				return done, c.ctx.Err()
+			}
+		}
+	}
+	return done, nil
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+func sameFile(t testing.TB, dir, name string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum(got) != sum(want) {
+		t.Fatalf("%s has %d bytes with another hash than the %d bytes served", name, len(got), len(want))
+	}
+}
+
+func toJSON(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,147 @@
+package driver
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strings"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/source"
+)
+
+// options are aria2's of one download. Values must be strings: aria2 takes
+// numbers and booleans without a word and ignores them.
+type options map[string]string
+
+// common are set for every download, whatever the daemon's own configuration
+// says.
+var common = options{
+	// Without a control file beside it a file is never taken for whole: it is
+	// written anew, or verified where there is something to verify it with.
+	"allow-overwrite":     "true",
+	"continue":            "false",
+	"check-integrity":     "true",
+	"auto-file-renaming":  "false", // the job has a directory of its own
+	"remove-control-file": "false",
+	"conditional-get":     "false",
+	"force-save":          "false", // see Driver
+	"file-allocation":     "none",
+	"no-netrc":            "true",
+	"pause":               "false",
+	"dry-run":             "false",
+	"hash-check-only":     "false",
+	"parameterized-uri":   "false", // a URL with {} or [] is one URL
+
+	// aria2 tries again after timeouts and after 502, 503 and 504 alone; what
+	// refuses, or says no, fails at once. A file whose server ends the
+	// connection each time needs some tries too: they are counted per download.
+	"max-tries":       "8",
+	"retry-wait":      "2",
+	"connect-timeout": "10",
+	"timeout":         "20",
+}
+
+// forFile are set for plain files: what comes is the file, whatever it is.
+var forFile = options{
+	"follow-torrent":  "false",
+	"follow-metalink": "false",
+}
+
+// forTorrent are set for torrents and magnet links.
+var forTorrent = options{
+	"seed-time": "0",
+	// Both files go to the job's directory, from where a daemon that starts
+	// again takes the metadata.
+	"rpc-save-upload-metadata": "true",
+	"bt-save-metadata":         "true",
+	"bt-load-saved-metadata":   "true",
+	"pause-metadata":           "false",
+	"bt-hash-check-seed":       "true",
+	"bt-seed-unverified":       "false",
+}
+
+func (d *Driver) options(req downloader.AddRequest, gid string, kind options) options {
+	o := options{"gid": gid, "dir": req.Dir, markOption: d.mark(req.JobID, 0, 0)}
+	maps.Copy(o, common)
+	maps.Copy(o, kind)
+	return o
+}
+
+// markOption carries haul's mark: aria2 has no labels. It is a free text that
+// means something only when aria2 itself reads a metalink, which it never does
+// for haul, and it can be read back and survives in the session.
+const markOption = "metalink-version"
+
+const markPrefix = "haul"
+
+// mark tells whose a download is: the downloader's id, the job's, and which of
+// how many parts it is.
+func (d *Driver) mark(jobID string, part, parts int) string {
+	return fmt.Sprintf("%s/%s/%s/%d/%d", markPrefix, d.downloaderID, jobID, part, parts)
+}
+
+// readMark returns the job and the number of parts that a mark names, if it is
+// the mark of this downloader.
+func (d *Driver) readMark(mark string) (jobID string, parts int, ok bool) {
+	rest, ok := strings.CutPrefix(mark, markPrefix+"/"+d.downloaderID+"/")
+	if !ok {
+		return "", 0, false
+	}
+	f := strings.Split(rest, "/")
+	if len(f) != 3 || f[0] == "" {
+		return "", 0, false
+	}
+	if _, err := fmt.Sscanf(f[2], "%d", &parts); err != nil || parts < 0 || parts > maxParts {
+		return "", 0, false
+	}
+	return f[0], parts, true
+}
+
+// validate refuses what could mean something else to aria2 than to haul. Its
+// session file has a line for each option, so that a line break in a value
+// would become an option of its own at the next start, and a tab separates URLs.
+func validate(req downloader.AddRequest) error {
+	switch {
+	case req.JobID == "" || !isPlain(req.JobID) || strings.Contains(req.JobID, "/"):
+		return errs.New(errs.InvalidRequest, "The job has no valid id.")
+	case !filepath.IsAbs(req.Dir) || !isPlain(req.Dir) || strings.TrimSpace(req.Dir) != req.Dir:
+		return errs.New(errs.PathNotWritable, "The job's directory is not a path that aria2 takes.").
+			WithHint("Use a data directory without control characters in its path.")
+	case !isPlain(req.Source.URI):
+		return errs.New(errs.InvalidSource, "The source has control characters in it.")
+	}
+	if n := req.Source.Name; n != "" && !isFileName(n) {
+		return errs.New(errs.InvalidSource, "The suggested file name is not one.")
+	}
+	return nil
+}
+
+func isPlain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+func isFileName(n string) bool {
+	return isPlain(n) && filepath.IsLocal(n) && !strings.ContainsAny(n, `/\`) && n != "." &&
+		strings.TrimSpace(n) == n && len(n) <= 255
+}
+
+// checksums are aria2's names of the algorithms, the best first, with how
+// metalinks of both versions write them.
+var checksums = []struct{ aria2, metalink string }{
+	{"sha-512", "sha-512"}, {"sha-512", "sha512"},
+	{"sha-256", "sha-256"}, {"sha-256", "sha256"},
+	{"sha-1", "sha-1"}, {"sha-1", "sha1"},
+	{"md5", "md5"},
+}
+
+// checksum returns the value of aria2's option of that name; empty for none.
+func checksum(f source.MetalinkFile) string {
+	for _, c := range checksums {
+		if digest, ok := f.Hashes[c.metalink]; ok {
+			return c.aria2 + "=" + digest
+		}
+	}
+	return ""
+}

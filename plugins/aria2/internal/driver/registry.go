@@ -1,0 +1,214 @@
+package driver
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+const refVersion = 1
+
+// handle is what a Ref's Opaque holds.
+type handle struct {
+	// Kind is that of the source.
+	Kind downloader.SourceKind `json:"kind,omitempty"`
+	// Parts is the number of downloads that a metalink was taken apart into; 0
+	// where the job is one download under the job's own gid.
+	Parts int `json:"parts,omitempty"`
+}
+
+// gidOf derives aria2's id of a download from haul's id of the job, so that the
+// same job never gets two.
+func gidOf(jobID string) string {
+	sum := sha256.Sum256([]byte(jobID))
+	return hex.EncodeToString(sum[:8])
+}
+
+// partGID is the gid of one file of a metalink.
+func partGID(jobID string, index int) string { return gidOf(jobID + "#" + strconv.Itoa(index)) }
+
+// gids returns those of all downloads of a job.
+func (h handle) gids(jobID string) []string {
+	if h.Parts == 0 {
+		return []string{gidOf(jobID)}
+	}
+	out := make([]string, h.Parts)
+	for i := range out {
+		out[i] = partGID(jobID, i)
+	}
+	return out
+}
+
+func (h handle) ref(jobID string) downloader.Ref {
+	opaque, err := json.Marshal(h)
+	if err != nil { // a string and a number always fit
+		opaque = nil
+	}
+	return downloader.Ref{JobID: jobID, Version: refVersion, Opaque: opaque}
+}
+
+// handleOf reads a Ref. One that it does not understand counts as that of a
+// single download, which most are.
+func handleOf(ref downloader.Ref) handle {
+	var h handle
+	if ref.Version != refVersion || json.Unmarshal(ref.Opaque, &h) != nil || h.Parts < 0 || h.Parts > maxParts {
+		return handle{}
+	}
+	return h
+}
+
+// job is what the driver remembers of a job between calls; all of it can be
+// learnt again.
+type job struct {
+	id     string
+	handle handle
+	gids   []string
+
+	// What follows is guarded by the registry's mu.
+
+	name string
+	// files is there once all data is, and the session file is known not to
+	// hold the job any more.
+	files []downloader.File
+	// adding means that Add has not returned yet; missed, that an event came
+	// in that time.
+	adding, missed bool
+	// followers are the real downloads behind magnet links.
+	followers []string
+}
+
+// registry knows which job a download belongs to.
+type registry struct {
+	mu    sync.Mutex // guards what follows
+	jobs  map[string]*job
+	byGID map[string]*job // those of followers too
+}
+
+func newRegistry() *registry {
+	return &registry{jobs: map[string]*job{}, byGID: map[string]*job{}}
+}
+
+// get returns the job of a ref, and makes it when it is new.
+func (r *registry) get(ref downloader.Ref) *job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.getLocked(ref.JobID, handleOf(ref))
+}
+
+func (r *registry) getLocked(id string, h handle) *job {
+	j := r.jobs[id]
+	if j != nil && j.handle == h {
+		return j
+	}
+	j = &job{id: id, handle: h, gids: h.gids(id)}
+	r.jobs[id] = j
+	for _, gid := range j.gids {
+		r.byGID[gid] = j
+	}
+	return j
+}
+
+// begin registers a job that is about to be added, so that no event about it
+// is lost. End it with added or forget.
+func (r *registry) begin(id string, h handle) *job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.getLocked(id, h)
+	j.adding, j.missed, j.files = true, false, nil
+	return j
+}
+
+// added ends begin; it reports whether an event came in between.
+func (r *registry) added(j *job) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.adding = false
+	return j.missed
+}
+
+// known returns what was remembered of a job.
+func (r *registry) known(j *job) (name string, files []downloader.File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return j.name, j.files
+}
+
+// learn remembers what is known of a job now.
+func (r *registry) learn(j *job, name string, files []downloader.File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.name, j.files = name, files
+}
+
+func (r *registry) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.jobs[id]
+	if j == nil {
+		return
+	}
+	delete(r.jobs, id)
+	for _, gid := range slices.Concat(j.gids, j.followers) {
+		delete(r.byGID, gid)
+	}
+}
+
+// family returns all gids of the job that an event is about, or the gid alone
+// where it is not known: it may be a follower's. A job that is being added has
+// none yet, and counts as having missed an event.
+func (r *registry) family(gid string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.byGID[gid]
+	switch {
+	case j == nil:
+		return []string{gid}
+	case j.adding:
+		j.missed = true
+		return nil
+	}
+	return slices.Concat(j.gids, j.followers)
+}
+
+// owners returns the jobs that the downloads of a snapshot belong to, without
+// those that are being added.
+func (r *registry) owners(snap snapshot) []*job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen := map[*job]bool{}
+	var out []*job
+	for gid := range snap {
+		j := r.byGID[gid]
+		if j == nil || seen[j] {
+			continue
+		}
+		seen[j] = true
+		if j.adding {
+			j.missed = true
+			continue
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+// adopt notes that a follower belongs to the job of another gid; it reports
+// whether there is one.
+func (r *registry) adopt(follower, gid string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j := r.byGID[gid]
+	if j == nil {
+		return false
+	}
+	if r.byGID[follower] != j {
+		r.byGID[follower] = j
+		j.followers = append(j.followers, follower)
+	}
+	return true
+}
