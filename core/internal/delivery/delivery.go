@@ -1,0 +1,109 @@
+// Package delivery moves the files of a finished job from its directory to a
+// folder of a storage, so that each shows there only when it is whole, under a
+// name that nothing had before, and exactly once whatever crashes in between.
+//
+// It takes two steps: Plan looks and writes nothing; its result goes to the
+// caller's journal; then Execute carries it out and can be repeated any time.
+//
+// The unit that is moved is a top-level entry of the job's directory: the
+// first component of the path of a listed file. Whatever is not listed (a
+// daemon's control files) stays behind.
+package delivery
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+// ErrReplan says that a planned name is taken by now: make a new plan with
+// Mover.Replan, store it, and execute that.
+var ErrReplan = errors.New("delivery: a planned name is taken")
+
+// Job is one delivery.
+type Job struct {
+	// Task names temporary files.
+	Task core.TaskID
+	// Source is the absolute path of the directory that holds the data.
+	Source string
+	// Root is the absolute path of the storage.
+	Root string
+	// Path is a folder below Root, with slashes; it is made when missing.
+	Path string
+	// Files are the files to deliver, as the downloader lists them.
+	Files []downloader.File
+	// Keep leaves the data where it is, for the deliveries that follow.
+	Keep bool
+}
+
+// Plan says under which names a job's entries are delivered. It is stored
+// before it is executed.
+type Plan struct {
+	Entries []Entry `json:"entries"`
+}
+
+// Entry is one thing to move.
+type Entry struct {
+	// Name is that in the job's directory, As the one at the destination.
+	Name string `json:"name"`
+	As   string `json:"as"`
+	Dir  bool   `json:"dir,omitempty"`
+	// Inode and Size recognise it after a crash; Size is that of a file.
+	Inode uint64 `json:"inode"`
+	Size  int64  `json:"size,omitempty"`
+	// Copy is the inode of the finished copy, where a rename is impossible.
+	Copy uint64 `json:"copy,omitempty"`
+	// Claimed says that an empty file or folder named As may be ours.
+	Claimed bool `json:"claimed,omitempty"`
+}
+
+// Result is what was delivered.
+type Result struct {
+	// Files have paths relative to Job.Path.
+	Files []core.DeliveredFile
+}
+
+// Hooks connect Execute to its caller.
+type Hooks struct {
+	// Save stores a plan that has learnt something; what needs it happens after
+	// its return. It is called where files have to be copied, or where the file
+	// system cannot rename without replacing.
+	Save func(context.Context, Plan) error
+	// Progress is told how many bytes are at the destination; it must not block.
+	Progress func(done int64)
+}
+
+// Mover delivers. Its methods may be called concurrently, also for the same
+// folder, but not for the same job and task.
+type Mover struct {
+	log   hclog.Logger
+	syncs *dirSyncer
+	at    func(point string)
+	names namer
+}
+
+// Option changes a Mover.
+type Option func(*Mover)
+
+// WithFailpoint makes the mover call fn at each step; tests crash there.
+func WithFailpoint(fn func(point string)) Option {
+	return func(m *Mover) { m.at = fn }
+}
+
+// withNamer replaces the system calls that give names.
+func withNamer(n namer) Option {
+	return func(m *Mover) { m.names = n }
+}
+
+// New makes a mover.
+func New(log hclog.Logger, options ...Option) *Mover {
+	m := &Mover{log: log, syncs: newDirSyncer(), at: func(string) {}, names: systemNames{}}
+	for _, o := range options {
+		o(m)
+	}
+	return m
+}

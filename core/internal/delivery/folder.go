@@ -1,0 +1,93 @@
+package delivery
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// folderMode lets everybody look into the folders that haul makes, as other
+// programs on the node (a media server) usually should; the umask of haul's
+// process narrows it.
+const folderMode = 0o755
+
+// openFolder opens the destination. Its error matches fs.ErrNotExist and has
+// no code where only the folder is missing, not the storage.
+func openFolder(job Job) (*os.Root, error) {
+	root, err := openStorage(job)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written through it
+	folder, err := root.OpenRoot(local(job.Path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = destinationError(err, "opening the folder")
+	}
+	return folder, err
+}
+
+func openStorage(job Job) (*os.Root, error) {
+	if p := local(job.Path); !filepath.IsLocal(p) || strings.ContainsRune(p, 0) {
+		return nil, errs.New(errs.InvalidDestination, "The destination leads out of the storage.")
+	}
+	root, err := os.OpenRoot(job.Root)
+	return root, destinationError(err, "opening the storage")
+}
+
+// makeFolder opens the destination and makes what is missing of it.
+func (m *Mover) makeFolder(job Job) (*os.Root, error) {
+	folder, err := openFolder(job)
+	if !errors.Is(err, fs.ErrNotExist) || errs.Is(err, errs.DestinationReadOnly) {
+		return folder, err
+	}
+	root, err := openStorage(job)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written through it
+	if err := m.makeFolders(root, job.Path); err != nil {
+		return nil, destinationError(err, "making the folder")
+	}
+	m.at("folder made")
+	folder, err = root.OpenRoot(local(job.Path))
+	return folder, destinationError(err, "opening the folder")
+}
+
+// makeFolders makes each folder of a path, durably.
+func (m *Mover) makeFolders(root *os.Root, slashed string) error {
+	parent := "."
+	for part := range strings.SplitSeq(path.Clean(slashed), "/") {
+		child := filepath.Join(parent, part)
+		err := root.Mkdir(child, folderMode)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err == nil {
+			if err := m.syncDir(root, parent); err != nil {
+				return err
+			}
+		}
+		parent = child
+	}
+	return nil
+}
+
+// syncDir makes the names in a directory durable.
+func (m *Mover) syncDir(root *os.Root, name string) error {
+	dir, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close() //nolint:errcheck // it was only read
+	return m.syncs.sync(dir)
+}
+
+// local turns a path with slashes into one of the system; "" is the root itself.
+func local(slashed string) string {
+	return filepath.FromSlash(path.Clean("./" + slashed))
+}

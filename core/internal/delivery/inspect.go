@@ -1,0 +1,138 @@
+package delivery
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// inspect checks that all files are there, whole and nothing but files, and
+// returns the top-level entries that hold them.
+func inspect(ctx context.Context, source *os.Root, files []downloader.File) ([]Entry, error) {
+	if len(files) == 0 {
+		return nil, errs.New(errs.FilesMissing, "The downloader did not say which files it has.")
+	}
+	var entries []Entry
+	known := map[string]bool{}
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		top, err := checkFile(source, f)
+		if err != nil {
+			return nil, err
+		}
+		if known[top] {
+			continue
+		}
+		known[top] = true
+		e, err := inspectEntry(ctx, source, top)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// checkFile checks one listed file and returns its top-level entry.
+func checkFile(source *os.Root, f downloader.File) (string, error) {
+	name := filepath.FromSlash(f.Path)
+	if !filepath.IsLocal(name) || filepath.Clean(name) == "." || strings.ContainsRune(name, 0) {
+		return "", errs.New(errs.UnsafeFile, "The downloader names a file outside of the job's folder.")
+	}
+	name = filepath.Clean(name)
+	info, err := source.Lstat(name)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", errUnsafe(name)
+	}
+	if info.Size() != f.Size {
+		return "", errs.New(errs.FilesMissing, "The file %q has %d bytes instead of the %d that the downloader reported.",
+			path.Base(f.Path), info.Size(), f.Size)
+	}
+	top, _, _ := cutPath(f.Path)
+	return top, nil
+}
+
+// cutPath splits a listed path behind its first component.
+func cutPath(slashed string) (top, rest string, nested bool) {
+	return strings.Cut(path.Clean(slashed), "/")
+}
+
+// inspectEntry looks through all of a top-level entry, also at what is not listed.
+func inspectEntry(ctx context.Context, source *os.Root, top string) (Entry, error) {
+	e := Entry{Name: top}
+	err := walk(ctx, source, top, func(name string, info fs.FileInfo) error {
+		if name != top {
+			return nil
+		}
+		e.Dir, e.Inode = info.IsDir(), inode(info)
+		if !e.Dir {
+			e.Size = info.Size()
+		}
+		return nil
+	})
+	return e, err
+}
+
+// walk calls fn for a file, or for a folder and then all that is below it, and
+// fails with errs.UnsafeFile at anything else. It follows no link.
+func walk(ctx context.Context, root *os.Root, name string, fn func(name string, info fs.FileInfo) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	info, err := root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return errUnsafe(name)
+	}
+	if err := fn(name, info); err != nil || !info.IsDir() {
+		return err
+	}
+	names, err := list(root, name)
+	if err != nil {
+		return err
+	}
+	for _, child := range names {
+		if err := walk(ctx, root, filepath.Join(name, child), fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func list(root *os.Root, name string) ([]string, error) {
+	dir, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() //nolint:errcheck // it was only read
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+func errUnsafe(name string) error {
+	return errs.New(errs.UnsafeFile, "%q is neither a file nor a folder.", path.Base(filepath.ToSlash(name)))
+}
+
+// inode returns the number of a file within its file system.
+func inode(info fs.FileInfo) uint64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return s.Ino
+	}
+	return 0
+}
