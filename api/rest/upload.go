@@ -34,10 +34,10 @@ type upload struct {
 // readUpload reads a multipart body; its files become the last sources.
 func (s *server) readUpload(body *multipart.Reader) (*core.NewTask, error) {
 	u := upload{limit: s.TorrentLimit, schema: s.uploadRequest}
-	for {
+	for n := 0; ; n++ {
 		part, err := body.NextPart()
-		if errors.Is(err, io.EOF) {
-			break
+		if errors.Is(err, io.EOF) && n > 0 {
+			return u.newTask(), nil
 		}
 		if err != nil {
 			return nil, partError(err)
@@ -46,12 +46,15 @@ func (s *server) readUpload(body *multipart.Reader) (*core.NewTask, error) {
 			return nil, err
 		}
 	}
+}
+
+func (u *upload) newTask() *core.NewTask {
 	req := &core.NewTask{}
 	if u.request != nil {
 		req = newTaskOf(u.request)
 	}
 	req.Sources = append(req.Sources, u.torrents...)
-	return req, nil
+	return req
 }
 
 func (u *upload) read(part *multipart.Part) error {

@@ -1,0 +1,279 @@
+package rest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/haul-dl/haul/api/apigen"
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+func TestCreateHandsOverWhatWasAskedFor(t *testing.T) {
+	h := newHarness(t)
+	tests := []struct {
+		name, body string
+		want       core.NewTask
+	}{
+		{"a plain source", `{"sources":["https://example.org/a?b&c"]}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "https://example.org/a?b&c", Field: "sources[0]"}}}},
+		{"everything", `{"sources":["a",{"uri":"b","kind":"torrent"}],"destination":"x/y","node":"n","downloader":"d"}`, core.NewTask{
+			Sources:     []core.NewSource{{URI: "a", Field: "sources[0]"}, {URI: "b", Kind: downloader.SourceTorrent, Field: "sources[1]"}},
+			Destination: core.NewDestination{Path: "x/y"}, Node: "n", Downloader: "d"}},
+		{"a destination in another storage", `{"sources":["a"],"destination":{"storage":"nas","path":"x"}}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Destination: core.NewDestination{Storage: "nas", Path: "x"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var created apigen.CreatedTasks
+			h.do("POST", "/api/v1/tasks", tt.body, header("Idempotency-Key", "k1")).is(201).into(&created)
+			tt.want.IdempotencyKey = "k1"
+			if !reflect.DeepEqual(*h.tasks.created, tt.want) {
+				t.Errorf("asked for %+v, want %+v", *h.tasks.created, tt.want)
+			}
+			if len(created.Items) != len(tt.want.Sources) {
+				t.Errorf("answered %d tasks", len(created.Items))
+			}
+		})
+	}
+}
+
+func TestBadBodiesAreRefusedByName(t *testing.T) {
+	h := newHarness(t)
+	asIs := header("X-None", "")
+	tests := []struct {
+		name, body string
+		edit       edit
+		status     int
+		code       string
+		field      string
+	}{
+		{"an unknown field", `{"sources":["a"],"sourcs":[]}`, asIs, 400, "unknown_field", "sourcs"},
+		{"an unknown field deep inside", `{"sources":[{"uri":"a","x":1}]}`, asIs, 400, "unknown_field", "sources[0].x"},
+		{"no JSON", `sources=a`, asIs, 400, "invalid_json", ""},
+		{"garbage behind it", `{"sources":["a"]} trailing`, asIs, 400, "invalid_json", ""},
+		{"nothing", ``, header("Content-Type", "application/json"), 400, "invalid_json", ""},
+		{"a wrong type", `{"sources":"a"}`, asIs, 400, "invalid_request", "sources"},
+		{"a form", `sources=a`, header("Content-Type", "application/x-www-form-urlencoded"), 415, "unsupported_media_type", ""},
+		{"no media type", `{}`, header("Content-Type", ""), 415, "unsupported_media_type", ""},
+		{"another character set", `{}`, header("Content-Type", "application/json; charset=latin1"), 415, "unsupported_media_type", ""},
+		{"a compressed body", `{}`, header("Content-Encoding", "gzip"), 415, "unsupported_media_type", ""},
+		{"a body over the limit", `{"node":"` + strings.Repeat("x", 1<<20) + `"}`, asIs, 413, "body_too_large", ""},
+		{"a key that is too long", `{"sources":["a"]}`, header("Idempotency-Key", strings.Repeat("k", 256)), 400, "invalid_parameter", "Idempotency-Key"},
+		{"a multipart body without a boundary", `x`, header("Content-Type", "multipart/form-data"), 400, "invalid_request", ""},
+		{"a multipart body that is none", `x`, header("Content-Type", "multipart/form-data; boundary=b"), 400, "invalid_request", ""},
+		{"a multipart body that ends early", "--b\r\nContent-Disposition: form-data; name=\"torrent\"; filename=\"a\"\r\n\r\nxx", header("Content-Type", "multipart/form-data; boundary=b"), 400, "invalid_request", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h.tasks.created = nil
+			p := h.do("POST", "/api/v1/tasks", tt.body, tt.edit).problem(tt.status, tt.code)
+			if p.Hint == "" {
+				t.Error("no hint")
+			}
+			if h.tasks.created != nil {
+				t.Error("the service was called")
+			}
+			switch {
+			case tt.field == "":
+			case p.Errors == nil || (*p.Errors)[0].Field != tt.field:
+				t.Errorf("errors %v, want the field %q", p.Errors, tt.field)
+			}
+		})
+	}
+	for _, media := range []string{"application/json; charset=UTF-8", "Application/JSON"} {
+		h.do("POST", "/api/v1/tasks", `{"sources":["a"]}`, header("Content-Type", media)).is(201)
+	}
+}
+
+func TestUploadHandsOverFilesAndFields(t *testing.T) {
+	h := newHarness(t)
+	h.upload(
+		part{"torrent", "a.torrent", "d8:announce"},
+		part{"request", "", `{"sources":["magnet:?x"],"destination":"films"}`},
+		part{"torrent", "../../b.torrent", ""},
+	).is(201)
+	want := core.NewTask{
+		Sources: []core.NewSource{
+			{URI: "magnet:?x", Field: "sources[0]"},
+			{URI: "a.torrent", Kind: downloader.SourceTorrent, Content: []byte("d8:announce"), Field: "torrent[0]"},
+			{URI: "b.torrent", Kind: downloader.SourceTorrent, Content: []byte{}, Field: "torrent[1]"},
+		},
+		Destination: core.NewDestination{Path: "films"},
+	}
+	if !reflect.DeepEqual(*h.tasks.created, want) {
+		t.Errorf("got %+v, want %+v", *h.tasks.created, want)
+	}
+}
+
+func TestBadUploadsAreRefusedByName(t *testing.T) {
+	h := newHarness(t)
+	torrent := part{"torrent", "a.torrent", "x"}
+	many := make([]part, 101)
+	for i := range many {
+		many[i] = torrent
+	}
+	tests := []struct {
+		name   string
+		parts  []part
+		status int
+		code   string
+	}{
+		{"an unknown part", []part{torrent, {"torrents", "b", "x"}}, 400, "unknown_field"},
+		{"an unknown field", []part{torrent, {"request", "", `{"dest":"x"}`}}, 400, "unknown_field"},
+		{"a request that is no JSON", []part{torrent, {"request", "", `dest=x`}}, 400, "invalid_json"},
+		{"two requests", []part{{"request", "", `{}`}, {"request", "", `{}`}}, 400, "invalid_request"},
+		{"a file over the limit", []part{torrent, {"torrent", "b", strings.Repeat("x", testTorrentLimit+1)}}, 413, "torrent_too_large"},
+		{"too many files", many, 400, "invalid_request"},
+		{"a body over the limit", []part{{"request", "", strings.Repeat(" ", 1<<20+4*testTorrentLimit)}}, 413, "body_too_large"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h.upload(tt.parts...).problem(tt.status, tt.code)
+			if h.tasks.created != nil {
+				t.Error("the service was called")
+			}
+		})
+	}
+	h.upload(part{"torrent", "b", strings.Repeat("x", testTorrentLimit)}).is(201)
+}
+
+func TestListHandsOverTheQuery(t *testing.T) {
+	h := newHarness(t)
+	h.do("GET", "/api/v1/tasks?state=queued&state=failed,held&state=&owner=o&node=n&downloader=d&q=t&sort=created_at&limit=7&cursor=c", "").is(200)
+	want := core.TaskQuery{
+		States: []core.TaskState{core.StateQueued, core.StateFailed, core.StateHeld}, Owner: "o", Node: "n", Downloader: "d",
+		Text: "t", OldestFirst: true, Cursor: "c", Limit: 7,
+	}
+	if !reflect.DeepEqual(*h.tasks.query, want) {
+		t.Errorf("got %+v", *h.tasks.query)
+	}
+	h.do("GET", "/api/v1/tasks?state=done", "").problem(400, "invalid_parameter")
+	h.do("GET", "/api/v1/tasks?stat=done", "").problem(400, "unknown_parameter")
+	h.do("GET", "/api/v1/tasks/"+string(taskA)+"?x=1", "").problem(400, "unknown_parameter")
+	h.do("GET", "/healthz?x=1", "").problem(400, "unknown_parameter")
+}
+
+func TestATaskShowsNamesAndNulls(t *testing.T) {
+	h := newHarness(t)
+	var list struct {
+		Items      []map[string]any `json:"items"`
+		NextCursor string           `json:"next_cursor"`
+	}
+	h.do("GET", "/api/v1/tasks", "").is(200).into(&list)
+	full, _ := json.Marshal(list.Items[0])
+	const wantFull = `{"attempt":2,"completed_at":"2026-11-21T11:00:00Z","created_at":"2026-11-21T11:00:00Z","deleted_at":"2026-11-21T11:00:00Z",` +
+		`"delivered_at":"2026-11-21T11:00:00Z","delivery":{"done_bytes":10,"files_done":1,"files_total":2,"total_bytes":1000},` +
+		`"destination":{"path":"films","storage":"local"},"downloaded_at":"2026-11-21T11:00:00Z","downloader":"aria2",` +
+		`"error":{"at":"2026-11-21T11:00:00Z","code":"out_of_space","hint":"Free some.","message":"The disk is full.","retryable":true},` +
+		`"id":"ID","info_hash":"dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c","name":"film","node":"local","owner":"alice",` +
+		`"progress":{"done_bytes":500,"download_rate":99,"eta_seconds":6,"peers":3,"ratio":0.5,"seeds":1,"total_bytes":1000,"upload_rate":7,"uploaded_bytes":250},` +
+		`"source":{"kind":"magnet","uri":"magnet:?xt=x\u0026dn=y"},"started_at":"2026-11-21T11:00:00Z","state":"held",` +
+		`"waiting":{"code":"waiting_for_slot","message":"All slots are taken."},"wish":"run"}`
+	if got := strings.ReplaceAll(string(full), string(taskA), "ID"); got != wantFull {
+		t.Errorf("got  %s\nwant %s", got, wantFull)
+	}
+	bare := list.Items[1]
+	for _, name := range []string{"info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at"} {
+		if v, ok := bare[name]; !ok || v != nil {
+			t.Errorf("%s is %v, want null", name, v)
+		}
+	}
+	if bare["owner"] != "u1" || list.NextCursor != "more" {
+		t.Errorf("owner %v, cursor %q", bare["owner"], list.NextCursor)
+	}
+}
+
+func TestTaskActions(t *testing.T) {
+	h := newHarness(t)
+	path := "/api/v1/tasks/" + string(taskA)
+	h.do("GET", path, "").is(200)
+	h.do("POST", path+"/cancel", "").is(200)
+	h.do("POST", path+"/retry", "").is(200)
+	h.do("GET", path+"/files", "").is(200)
+	h.do("DELETE", path, "").is(204)
+	h.do("DELETE", path+"?data=delete", "").is(204)
+	h.do("DELETE", path+"?data=keep", "").is(204)
+	h.do("DELETE", path+"?data=maybe", "").problem(400, "invalid_parameter")
+	if !reflect.DeepEqual(h.tasks.deleted, []bool{false, true, false}) {
+		t.Errorf("deleted with data: %v", h.tasks.deleted)
+	}
+	for _, id := range []string{"nonsense", "..%2f..", strings.ToUpper(string(taskA)), string(core.NewID[core.TaskID]())} {
+		h.do("GET", "/api/v1/tasks/"+id, "").problem(404, "not_found")
+	}
+}
+
+func TestFileContent(t *testing.T) {
+	h := newHarness(t)
+	h.tasks.content, h.tasks.name = []byte("0123456789"), "ä \"b\"\r\nX: y.bin"
+	path := "/api/v1/tasks/" + string(taskA) + "/files/0/content"
+	a := h.do("GET", path, "").is(200)
+	if string(a.body) != "0123456789" || a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("X") != "" {
+		t.Errorf("%q, %v", a.body, a.header)
+	}
+	if got := a.header.Get("Content-Disposition"); got != "attachment; filename*=utf-8''%C3%A4%20%22b%22__X%3A%20y.bin" {
+		t.Errorf("Content-Disposition: %s", got)
+	}
+	if a := h.do("GET", path, "", header("Range", "bytes=2-4")).is(206); string(a.body) != "234" {
+		t.Errorf("got %q", a.body)
+	}
+	h.do("GET", path, "", header("Range", "bytes=20-")).is(416)
+	h.do("GET", path, "", header("If-Modified-Since", a.header.Get("Last-Modified"))).is(304)
+	if a := h.do("HEAD", path, "").is(200); a.header.Get("Content-Length") != "10" || len(a.body) != 0 {
+		t.Errorf("%q, %v", a.body, a.header)
+	}
+	for _, index := range []string{"x", "-1", "99999999999"} {
+		h.do("GET", "/api/v1/tasks/"+string(taskA)+"/files/"+index+"/content", "").problem(400, "invalid_parameter")
+	}
+	h.tasks.err = errs.New(errs.NotDelivered, "Not yet.")
+	h.do("GET", path, "").problem(409, "not_delivered")
+}
+
+func TestEveryCodeHasAStatusAndTravelsWhole(t *testing.T) {
+	h := newHarness(t)
+	special := map[errs.Code]int{
+		errs.UnsupportedMedia: 415, errs.MethodNotAllowed: 405, errs.OutOfSpace: 507, errs.DeadlineExceeded: 503,
+		errs.Internal: 500, errs.FilesMissing: 500, errs.QuotaExceeded: 429, errs.Forbidden: 403, errs.SourceNotSupported: 422,
+		errs.NameTaken: 409, errs.Unavailable: 503, errs.Canceled: 499, errs.NotFound: 404, errs.TorrentTooLarge: 413, errs.InvalidMagnet: 400,
+	}
+	for _, code := range errs.Codes() {
+		h.tasks.err = errs.Wrap(errors.New("cause: /secret/path"), code, "What happened.").WithField("f", "m")
+		a := h.do("GET", "/api/v1/tasks/"+string(taskA), "")
+		p := a.problem(a.status, string(code))
+		if want, ok := special[code]; a.status < 400 || ok && a.status != want {
+			t.Errorf("%s: status %d, want %d", code, a.status, want)
+		}
+		if p.Detail != "What happened." || p.Hint != code.Hint() || p.Title != code.Title() || p.Errors == nil {
+			t.Errorf("%s: %s", code, a.body)
+		}
+		if strings.Contains(string(a.body), "/secret") {
+			t.Errorf("%s: the cause leaks: %s", code, a.body)
+		}
+	}
+}
+
+func TestErrorsWithoutACodeAreNotShown(t *testing.T) {
+	h := newHarness(t)
+	for want, err := range map[string]error{
+		"internal":          fmt.Errorf("open /secret/path: %w", io.ErrUnexpectedEOF),
+		"deadline_exceeded": fmt.Errorf("secret: %w", context.DeadlineExceeded),
+		"canceled":          fmt.Errorf("secret: %w", context.Canceled),
+	} {
+		h.tasks.err = err
+		a := h.do("GET", "/api/v1/tasks/"+string(taskA), "")
+		a.problem(a.status, want)
+		if strings.Contains(string(a.body), "secret") {
+			t.Errorf("it leaks: %s", a.body)
+		}
+	}
+	if !strings.Contains(h.log.String(), "/secret/path") {
+		t.Error("the log does not say what went wrong")
+	}
+}
