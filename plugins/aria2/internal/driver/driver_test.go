@@ -251,38 +251,43 @@ func TestManyAddsAtOnceTakeFewRequests(t *testing.T) {
 	}
 }
 
-func TestPartialDataGoesOnAfterKillAndAfterRemove(t *testing.T) {
-	a, w := startAria2(t, "max-connection-per-server=1"), startWeb(t)
-	w.rate = 500_000
-	d, dir := newDriver(t, a.settings()), t.TempDir()
-	const size = 3_000_000
+func TestPartialDataGoesOnAfterRemoveAndAfterKill(t *testing.T) {
+	const size = 4_000_000
 	path := fmt.Sprintf("/file/%d/big", size)
-	src := httpSource(w.URL + path)
-	ref := add(t, d, "job-1", dir, src)
-	progress := func(least int64) {
-		eventually(t, "some progress", func() bool {
-			got, err := d.Check(t.Context(), []downloader.Ref{ref})
-			return err == nil && got[0].DoneBytes >= least
+	cases := []struct {
+		name      string
+		interrupt func(*testing.T, *aria2, *Driver, downloader.Ref)
+	}{
+		{"kill -9 of the daemon", func(_ *testing.T, a *aria2, _ *Driver, _ downloader.Ref) { a.restart() }},
+		{"remove and add", func(t *testing.T, _ *aria2, d *Driver, ref downloader.Ref) {
+			if err := d.Remove(t.Context(), ref, false); err != nil {
+				t.Fatal(err)
+			}
+			await(t, d, ref, downloader.PhaseGone)
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a, w := startAria2(t, "max-connection-per-server=1", "auto-save-interval=1"), startWeb(t)
+			w.rate = 1_000_000
+			d, dir := newDriver(t, a.settings()), t.TempDir()
+			ref := add(t, d, "job-1", dir, httpSource(w.URL+path))
+			eventually(t, "half of it is there", func() bool {
+				got, err := d.Check(t.Context(), []downloader.Ref{ref})
+				return err == nil && got[0].DoneBytes >= size/2
+			})
+			c.interrupt(t, a, d, ref)
+			before, _ := w.served(path)
+			add(t, d, "job-1", dir, httpSource(w.URL+path))
+			await(t, d, ref, downloader.PhaseComplete)
+			after, _ := w.served(path)
+			if after-before > size*85/100 {
+				t.Errorf("loaded %d of %d bytes again", after-before, size)
+			}
+			sameFile(t, dir, "big", content(size))
 		})
 	}
-	progress(size / 4)
-	if err := d.Remove(t.Context(), ref, false); err != nil { // writes the control file
-		t.Fatal(err)
-	}
-	if s, err := d.Check(t.Context(), []downloader.Ref{ref}); err != nil || s[0].Phase != downloader.PhaseGone {
-		t.Fatalf("after remove: %v %v", s, err)
-	}
-	before, _ := w.served(path)
-	w.mu.Lock()
-	w.rate = 0
-	w.mu.Unlock()
-	add(t, d, "job-1", dir, src)
-	await(t, d, ref, downloader.PhaseComplete)
-	after, _ := w.served(path)
-	if after-before > size*9/10 {
-		t.Errorf("loaded %d of %d bytes again", after-before, size)
-	}
-	sameFile(t, dir, "big", content(size))
 }
 
 func TestDataWithoutControlFileIsNotTakenForWhole(t *testing.T) {
