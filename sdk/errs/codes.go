@@ -145,7 +145,7 @@ var codes = map[Code]codeInfo{
 	OutOfSpace:          {KindExhausted, "The disk is full.", "Free some space on the node, then retry the task.", true},
 	NotDelivered:        {KindConflict, "The files are not at their destination yet.", "Wait until the task is completed.", true},
 	FilesMissing:        {KindInternal, "Files that the downloader reported are not on the disk.", "Check that the downloader and haul see the same folder, then retry the task.", false},
-	UnsafeFile:          {KindForbidden, "The download contains something that is neither a file nor a folder.", "Do not trust the source; the task's data is kept for inspection until the task is removed.", false},
+	UnsafeFile:          {KindForbidden, "The download contains something that is neither a file nor a folder, or leads out of its own folder.", "Do not trust the source; the task's data is kept for inspection until the task is removed.", false},
 
 	DownloaderUnreachable: {KindUnavailable, "The downloader does not answer.", "Check that it runs and that the address and port are right.", true},
 	DownloaderAuthFailed:  {KindUnavailable, "The downloader refuses the credentials.", "Correct the secret, or the user name and password, in the downloader's settings.", false},
