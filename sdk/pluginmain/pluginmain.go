@@ -27,7 +27,7 @@ const (
 	// grace is how long calls may go on when the process ends without a Drain.
 	grace = 500 * time.Millisecond
 	// endTimeout is how long the process may take to end in all.
-	endTimeout = 5 * time.Second
+	endTimeout = 4 * time.Second
 )
 
 // Serve serves p until haul ends the process, or is gone. It returns or exits
@@ -79,10 +79,19 @@ func newGRPCServer(opts []grpc.ServerOption) *grpc.Server {
 	)...)
 }
 
+// closeServer closes the driver. It does not wait longer than endTimeout: a
+// driver that hangs must not keep the process alive.
 func closeServer(server *wire.Server, logger hclog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	if err := server.Close(ctx, grace); err != nil {
-		logger.Warn("plugin did not end cleanly", "err", err)
+	closed := make(chan error, 1)
+	go func() { closed <- server.Close(ctx, grace) }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			logger.Warn("plugin did not end cleanly", "err", err)
+		}
+	case <-ctx.Done():
+		logger.Error("driver did not close in time")
 	}
 }

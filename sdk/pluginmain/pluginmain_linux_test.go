@@ -27,6 +27,7 @@ import (
 const (
 	roleVariable  = "PLUGINMAIN_TEST_ROLE"
 	closeVariable = "PLUGINMAIN_TEST_CLOSED"
+	hangVariable  = "PLUGINMAIN_TEST_HANG"
 	pidVariable   = "PLUGINMAIN_TEST_PID"
 )
 
@@ -56,8 +57,13 @@ func (closingDriver) Close(context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(f, "closed")
-	return err
+	if _, err = fmt.Fprintln(f, "closed"); err != nil {
+		return err
+	}
+	if os.Getenv(hangVariable) != "" {
+		select {}
+	}
+	return nil
 }
 
 func playHost() {
@@ -86,12 +92,13 @@ type process struct {
 	closed string
 }
 
-func startPlugin(t *testing.T) *process {
+func startPlugin(t *testing.T, env ...string) *process {
 	t.Helper()
 	r, w, err := os.Pipe()
 	must(t, err)
 	p := &process{pipe: w, closed: filepath.Join(t.TempDir(), "closed"), cmd: exec.Command(os.Args[0])}
 	p.cmd.Env = append(os.Environ(), roleVariable+"=plugin", closeVariable+"="+p.closed, "HAUL_HOST_FD=3", "TMPDIR="+t.TempDir())
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.ExtraFiles = []*os.File{r}
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: wire.Handshake, VersionedPlugins: wire.VersionedPlugins(nil), Cmd: p.cmd,
@@ -166,6 +173,13 @@ func TestAPluginEndsAndClosesItsDriverOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestADriverThatDoesNotCloseKeepsNoProcessAlive(t *testing.T) {
+	t.Parallel()
+	p := startPlugin(t, hangVariable+"=1")
+	must(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, "the process ends", p.client.Exited)
 }
 
 func TestAPluginTakesTorrentsOfTenMebibytes(t *testing.T) {

@@ -102,7 +102,7 @@ func TestBencodeIsRead(t *testing.T) {
 }
 
 func TestHostileTorrentsCostLittle(t *testing.T) {
-	const size = 10 << 20
+	const size = 2 << 20
 	deep := strings.Repeat("d1:a", 90)
 	for name, in := range map[string]string{
 		"numbers":        "l" + strings.Repeat("i0e", size/3) + "e",

@@ -17,8 +17,9 @@ var (
 	infoHashPattern = regexp.MustCompile(`^(?:[0-9A-Fa-f]{40}|[A-Za-z2-7]{32})$`)
 )
 
-// Detect tells the kind of a source by its text alone. A URL whose path ends in
-// .torrent, .metalink or .meta4 is a torrent or metalink that is to be fetched.
+// Detect tells the kind of a source by its text alone. An http or https URL whose
+// path ends in .torrent, .metalink or .meta4 is a torrent or metalink that haul
+// itself fetches; over FTP such a file is a file.
 //
 // Errors: errs.InvalidSource, errs.SourceSchemeUnknown.
 func Detect(s string) (downloader.SourceKind, error) {

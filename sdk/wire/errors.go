@@ -31,8 +31,7 @@ func errorToProto(err error) *pb.ErrorDetail {
 		Hint:      clean(errs.HintOf(err), maxText),
 		Retryable: errs.IsRetryable(err),
 	}
-	var e *errs.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
 		for _, f := range e.Fields[:min(len(e.Fields), maxFields)] {
 			d.Fields = append(d.Fields, &pb.ErrorField{Name: clean(f.Name, maxName), Message: clean(f.Message, maxText)})
 		}
@@ -59,6 +58,11 @@ func errorFromProto(d *pb.ErrorDetail) error {
 	if d == nil {
 		return nil
 	}
+	return detailed(d)
+}
+
+// detailed makes an error of what the other side says, all of it checked.
+func detailed(d *pb.ErrorDetail) *errs.Error {
 	code := errs.Code(d.GetCode())
 	if !codePattern.MatchString(d.GetCode()) {
 		code = errs.DownloaderError
@@ -99,7 +103,7 @@ func fromStatus(ctx context.Context, op string, err error) error {
 	st := status.Convert(err)
 	for _, d := range st.Details() {
 		if detail, ok := d.(*pb.ErrorDetail); ok {
-			e := errorFromProto(detail).(*errs.Error)
+			e := detailed(detail)
 			e.Op = op
 			return e
 		}
