@@ -8,7 +8,9 @@ import (
 	"errors"
 )
 
-// Errors of a KV. Everything else is a failure of the machine.
+// Errors of a KV, beside ErrInvalid and those of a context. Everything else is
+// a failure of the machine, with a code of package errs: errs.OutOfSpace for a
+// full disk, else errs.Unavailable.
 var (
 	// ErrCompacted says that the revisions which a watch asked for are not kept any more.
 	ErrCompacted = errors.New("store: revision is not kept any more")
@@ -40,17 +42,23 @@ type KV interface {
 	// operations are made, atomically, and are on disk when it returns.
 	// Otherwise nothing is changed and Succeeded is false. Transactions of
 	// concurrent callers may share one write to the disk and one revision.
+	// When ctx ends before the transaction was begun, it is not made; once it
+	// was begun, Commit waits for its true end. A failure of the machine leaves
+	// nothing of it.
 	Commit(ctx context.Context, t *Txn) (*TxnResult, error)
 
 	// Watch returns the changes of keys with a prefix since revision from,
-	// exclusively: Revision() of a moment before a Range misses nothing. It
-	// fails with ErrCompacted when the engine does not keep changes that old.
+	// exclusively: Revision() of a moment before a Range, or the Range's own
+	// revision, misses nothing. It fails with ErrCompacted when the engine does
+	// not keep changes that old, or has never come as far as from.
 	Watch(ctx context.Context, prefix string, from int64) (Watch, error)
 
 	// Revision is that of the last commit. It grows by one with each commit to
 	// the disk and survives restarts.
 	Revision() int64
 
+	// Close waits for what is under way and ends all watches. What is called
+	// later fails with ErrClosed.
 	Close() error
 }
 
@@ -68,7 +76,8 @@ type RangeRequest struct {
 	Prefix string
 	// After continues behind (with Reverse: before) a key; empty starts at the end.
 	After string
-	// Limit is 1 to MaxRange; 0 means MaxRange.
+	// Limit is 1 to MaxRange; 0 means MaxRange. Fewer entries are returned
+	// where their values are large: see RangeResult.More.
 	Limit int
 	// Reverse gives the greatest key first.
 	Reverse bool
@@ -113,7 +122,8 @@ type OpType uint8
 
 // The kinds of changes. OpAdd treats the value as a decimal number, a missing
 // key as 0, and removes the key when the sum is 0: so counters need no
-// comparison, and concurrent transactions on them never conflict.
+// comparison, and concurrent transactions on them never conflict. An OpAdd on
+// something that is no number, or beyond 64 bits, is ErrInvalid.
 const (
 	OpPut OpType = iota + 1
 	OpDelete
