@@ -18,7 +18,7 @@ import (
 
 // serve runs a gRPC server in memory and returns a connection to it, and what
 // kills the server.
-func serve(t *testing.T, register func(*grpc.Server)) (*grpc.ClientConn, func()) {
+func serve(t testing.TB, register func(*grpc.Server)) (*grpc.ClientConn, func()) {
 	t.Helper()
 	lis := bufconn.Listen(1 << 20)
 	srv := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
