@@ -17,7 +17,6 @@ import (
 // and a hint of its own, and leaves nothing behind.
 func TestBadRequestsAreRefusedAtOnce(t *testing.T) {
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	type object = map[string]any
 	sources := func(uri any) object { return object{"sources": []any{uri}} }
 	tests := []struct {
@@ -72,7 +71,6 @@ func assertProblem(t *testing.T, a *Answer, status int, code string) {
 func TestBadTorrentsAreRefusedAtOnce(t *testing.T) {
 	swarm := lab.StartSwarm(t)
 	s := Start(t, Options{Args: []string{"--torrent-limit", "1MiB"}})
-	s.WaitHealthy("aria2")
 	small := swarm.Torrent("small").Bytes
 	tests := []struct {
 		name   string
@@ -103,7 +101,6 @@ func TestBadTorrentsAreRefusedAtOnce(t *testing.T) {
 
 func TestEveryFormOfInfoHashIsTaken(t *testing.T) {
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	v1 := bytes.Repeat([]byte{0xab}, 20)
 	for name, uri := range map[string]string{
 		"hex":    "magnet:?xt=urn:btih:" + strings.Repeat("AB", 20),
@@ -122,7 +119,6 @@ func TestEveryFormOfInfoHashIsTaken(t *testing.T) {
 func TestADeadURLFailsWithItsReason(t *testing.T) {
 	web, tls := lab.StartWeb(t), lab.StartTLSWeb(t)
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	tests := map[string]struct{ uri, code string }{
 		"404":                      {web.URL + "/status/404", "source_not_found"},
 		"403":                      {web.URL + "/status/403", "source_forbidden"},
@@ -153,7 +149,6 @@ func TestADeadURLFailsWithItsReason(t *testing.T) {
 func TestADestinationThatCannotBeWrittenHoldsTheFile(t *testing.T) {
 	web := lab.StartWeb(t)
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	if err := os.MkdirAll(s.Home(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +172,7 @@ func TestADestinationThatCannotBeWrittenHoldsTheFile(t *testing.T) {
 }
 
 func TestEveryEndpointButLoginAndHealthNeedsAToken(t *testing.T) {
-	s := Start(t, Options{NoLogin: true})
+	s := Start(t, Options{AsInstalled: true})
 	for _, path := range []string{"/me", "/tasks", "/downloaders", "/plugins", "/openapi.yaml"} {
 		a := s.Do("GET", path, nil)
 		assertProblem(t, a, http.StatusUnauthorized, "unauthenticated")

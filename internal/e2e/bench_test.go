@@ -29,7 +29,6 @@ const (
 func BenchmarkManyFiles(b *testing.B) {
 	web := lab.StartWeb(b)
 	s := Start(b, Options{})
-	s.WaitHealthy("aria2")
 	aria2 := lab.StartAria2(b, lab.Aria2Options{Args: []string{fmt.Sprintf("--max-concurrent-downloads=%d", manyFiles)}})
 	var through, direct []time.Duration
 	for i := range max(b.N, 5) {
@@ -125,11 +124,37 @@ func rpc(b *testing.B, a *lab.Aria2, method string, params []any) json.RawMessag
 	return answer.Result
 }
 
+// BenchmarkLatency measures from the last byte served to the file visible at
+// its destination and the task completed.
+func BenchmarkLatency(b *testing.B) {
+	web := lab.StartWeb(b)
+	s := Start(b, Options{})
+	var took []time.Duration
+	for i := range max(b.N, 40) {
+		name := fmt.Sprintf("gate-%03d.bin", i)
+		gate := web.Gate(name, 100_000)
+		id := s.Add(gate.URL)[0].ID
+		gate.Wait()
+		last := gate.Release()
+		path := filepath.Join(s.Home(), name)
+		for deadline := last.Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			if _, err := os.Stat(path); err == nil && s.Task(id).State == "completed" {
+				break
+			}
+			if time.Now().After(deadline) {
+				b.Fatalf("task %+v", s.Task(id))
+			}
+		}
+		took = append(took, time.Since(last))
+	}
+	b.ReportMetric(float64(median(took).Microseconds())/1000, "ms-median")
+	b.ReportMetric(float64(slices.Max(took).Microseconds())/1000, "ms-max")
+}
+
 // BenchmarkCreateTask measures POST /tasks, each answer being durable, with one
 // and with 16 clients.
 func BenchmarkCreateTask(b *testing.B) {
 	s := Start(b, Options{})
-	s.WaitHealthy("aria2")
 	s.Must("PATCH", "/downloaders/aria2", map[string]any{"enabled": false}, nil)
 	for _, clients := range []int{1, 16} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {

@@ -56,7 +56,6 @@ func TestKill9(t *testing.T) {
 func crashDuring(t *testing.T, kill func(t *testing.T, s *Server)) {
 	web := lab.StartWeb(t)
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	var sources []string
 	for i := range crashDownloads {
 		sources = append(sources, fmt.Sprintf("%s/slow/%d/%d/file-%02d.bin", web.URL, crashRate, crashSize, i))

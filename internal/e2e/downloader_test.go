@@ -30,7 +30,6 @@ func (r *testResult) failed() string {
 func TestADownloaderTestTellsWhatIsWrong(t *testing.T) {
 	web, aria2 := lab.StartWeb(t), lab.StartAria2(t, lab.Aria2Options{})
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	tests := map[string]struct{ address, secret, code, says string }{
 		"all is well":           {aria2.Address, aria2.Secret, "", ""},
 		"nothing answers":       {"http://" + freeAddress(t) + "/jsonrpc", "x", "downloader_unreachable", ""},
@@ -63,7 +62,6 @@ func TestADownloaderTestTellsWhatIsWrong(t *testing.T) {
 func TestADownloaderOfSomebodyElseIsUsedAndItsTroubleShown(t *testing.T) {
 	web, aria2 := lab.StartWeb(t), lab.StartAria2(t, lab.Aria2Options{})
 	s := Start(t, Options{})
-	s.WaitHealthy("aria2")
 	settings := map[string]string{"address": aria2.Address, "secret": aria2.Secret}
 	s.Must("POST", "/downloaders", map[string]any{"name": "other", "plugin": "aria2", "settings": settings}, nil)
 	s.WaitHealthy("other")

@@ -94,8 +94,9 @@ type Options struct {
 	Args []string
 	// Env is appended to the environment.
 	Env []string
-	// NoLogin leaves Token empty.
-	NoLogin bool
+	// AsInstalled leaves the server as the first start makes it: no login, and
+	// the aria2 of its own free to use every network.
+	AsInstalled bool
 }
 
 // Start starts a server, waits until it is ready and logs in. It ends with the
@@ -113,10 +114,24 @@ func Start(t testing.TB, o Options) *Server {
 	s.URL = "http://" + freeAddress(t)
 	t.Cleanup(s.cleanup)
 	s.Restart()
-	if !o.NoLogin {
+	if !o.AsInstalled {
 		s.Token = s.Login("admin", AdminPassword)
+		s.stayOnLoopback()
 	}
 	return s
+}
+
+// stayOnLoopback keeps the server's own aria2 off every network.
+func (s *Server) stayOnLoopback() {
+	s.t.Helper()
+	before := s.WaitHealthy("aria2").PluginPID
+	s.Must("PATCH", "/downloaders/aria2", map[string]any{
+		"settings": map[string]any{"managed": map[string]any{"dht": false, "interface": "127.0.0.1"}},
+	}, nil)
+	WaitFor(s.t, 30*time.Second, "the plugin to take the new settings", func() bool {
+		now := s.Downloader("aria2")
+		return now.PluginPID != before && now.PluginPID != 0 && now.Health.State == "ok"
+	})
 }
 
 func freeAddress(t testing.TB) string {
