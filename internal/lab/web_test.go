@@ -136,9 +136,7 @@ func TestAHangingRequestEndsWithTheServer(t *testing.T) {
 			t.Error("the server has answered")
 		}
 	})
-	for w.Requests("/hang") == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, 10*time.Second, "the request", func() bool { return w.Requests("/hang") > 0 })
 	w.close()
 	wg.Wait()
 }
