@@ -207,6 +207,9 @@ func addFailure(err error, req downloader.AddRequest) error {
 		return errs.Wrap(e, errs.TorrentTooLarge, "The file is larger than this aria2 takes (rpc-max-request-size is %d bytes).", e.Limit).
 			WithHint("Use a magnet link, or start aria2 with --rpc-max-request-size=64M.")
 	}
+	if _, ok := errors.AsType[*errs.Error](err); ok {
+		return err // about the daemon
+	}
 	e, ok := errors.AsType[*aria2rpc.Error](err)
 	if !ok {
 		return err

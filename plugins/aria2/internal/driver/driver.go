@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -94,22 +93,12 @@ func (d *Driver) startDaemon(cfg downloader.Config, s settings) error {
 // Close implements downloader.Closer.
 func (d *Driver) Close(context.Context) error {
 	if d.daemon != nil {
-		d.daemon.Stop(d.shutdown)
+		d.daemon.Stop()
 	}
 	d.client.Close()
 	d.changes.Wait()
 	d.reads.Wait()
 	return nil
-}
-
-// shutdown tells haul's own daemon to end without a farewell to trackers, which
-// may take minutes.
-func (d *Driver) shutdown() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if _, err := d.client.Do(ctx, saveSession, aria2rpc.NewCall("aria2.forceShutdown")); err != nil {
-		d.logger.Debug("aria2 was not told to end", "err", err)
-	}
 }
 
 // greet looks at a daemon that was just connected to: it must be new enough,

@@ -127,7 +127,7 @@ func (a *aria2) call(method string, to any, params ...any) {
 		Endpoint: func(context.Context) (aria2rpc.Endpoint, error) {
 			return aria2rpc.Endpoint{URL: u, Secret: testSecret}, nil
 		},
-		Logger: hclog.NewNullLogger(),
+		Logger: nullLogger(),
 	})
 	defer c.Close()
 	res, err := c.Do(a.t.Context(), aria2rpc.NewCall(method, params...))
@@ -142,6 +142,8 @@ func (a *aria2) call(method string, to any, params ...any) {
 	}
 }
 
+func nullLogger() hclog.Logger { return hclog.NewNullLogger() }
+
 func newDriver(t testing.TB, settings string) *Driver {
 	t.Helper()
 	return newDriverIn(t, settings, t.TempDir())
@@ -149,7 +151,7 @@ func newDriver(t testing.TB, settings string) *Driver {
 
 func newDriverIn(t testing.TB, settings, stateDir string) *Driver {
 	t.Helper()
-	logger := hclog.NewNullLogger()
+	logger := nullLogger()
 	if testing.Verbose() && os.Getenv("HAUL_TEST_LOG") != "" {
 		logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug})
 	}

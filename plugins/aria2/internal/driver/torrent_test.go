@@ -121,6 +121,7 @@ func (s *swarm) check(t *testing.T, dir string, st downloader.Status) {
 }
 
 func TestTorrentIsLoadedAndVerifiedRatherThanLoadedAgain(t *testing.T) {
+	t.Parallel()
 	s := startSwarm(t)
 	seeder := s.seed(t)
 	a := startAria2(t)
@@ -137,6 +138,7 @@ func TestTorrentIsLoadedAndVerifiedRatherThanLoadedAgain(t *testing.T) {
 }
 
 func TestMagnetLeadsToTheRealDownload(t *testing.T) {
+	t.Parallel()
 	s := startSwarm(t)
 	a := startAria2(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
@@ -173,6 +175,7 @@ func TestMagnetLeadsToTheRealDownload(t *testing.T) {
 }
 
 func TestMagnetGoesOnAfterKillOfTheDaemon(t *testing.T) {
+	t.Parallel()
 	s := startSwarm(t)
 	seeder := s.seed(t)
 	seeder.call("aria2.changeGlobalOption", nil, map[string]string{"max-overall-upload-limit": "40K"})
@@ -190,6 +193,7 @@ func TestMagnetGoesOnAfterKillOfTheDaemon(t *testing.T) {
 }
 
 func TestRemovedMagnetTakesItsDownloadAlong(t *testing.T) {
+	t.Parallel()
 	s := startSwarm(t)
 	seeder := s.seed(t)
 	seeder.call("aria2.changeGlobalOption", nil, map[string]string{"max-overall-upload-limit": "20K"})
@@ -209,6 +213,7 @@ func TestRemovedMagnetTakesItsDownloadAlong(t *testing.T) {
 }
 
 func TestMagnetWhoseDownloadWasLostIsAddedAgain(t *testing.T) {
+	t.Parallel()
 	s := startSwarm(t)
 	s.seed(t)
 	a := startAria2(t)
@@ -225,6 +230,7 @@ func TestMagnetWhoseDownloadWasLostIsAddedAgain(t *testing.T) {
 }
 
 func TestSameTorrentTwiceIsSaidSo(t *testing.T) {
+	t.Parallel()
 	s := startSwarm(t)
 	a := startAria2(t)
 	d := newDriver(t, a.settings())
@@ -238,6 +244,7 @@ func TestSameTorrentTwiceIsSaidSo(t *testing.T) {
 }
 
 func TestHostileTorrentIsRefused(t *testing.T) {
+	t.Parallel()
 	a := startAria2(t)
 	d := newDriver(t, a.settings())
 	info := "d5:filesld6:lengthi1e4:pathl2:..1:xeee4:name1:d12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae"
@@ -251,6 +258,7 @@ func TestHostileTorrentIsRefused(t *testing.T) {
 }
 
 func TestTorrentLargerThanTheDaemonTakesIsSaidSo(t *testing.T) {
+	t.Parallel()
 	a := startAria2(t) // 2 MiB is aria2's default
 	d := newDriver(t, a.settings())
 	src := downloader.Source{Kind: downloader.SourceTorrent, Content: make([]byte, 2<<20)}
@@ -261,6 +269,7 @@ func TestTorrentLargerThanTheDaemonTakesIsSaidSo(t *testing.T) {
 }
 
 func TestMetalinkIsOneJobOfSeveralVerifiedFiles(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
 	ref := add(t, d, "job-1", dir, downloader.Source{Kind: downloader.SourceMetalink, Content: metalink(w, "one.bin", "sub/two.bin")})

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -22,11 +23,11 @@ import (
 
 const (
 	startTimeout = 20 * time.Second
-	// stopGrace is what a daemon gets to end after it was told so by RPC, and
-	// then again after SIGTERM: together less than a plugin has for its end.
-	stopGrace  = 1500 * time.Millisecond
-	minBackoff = 200 * time.Millisecond
-	maxBackoff = 30 * time.Second
+	// stopGrace is less than a plugin has for its end; aria2 needs 50 ms.
+	stopGrace    = 3 * time.Second
+	secondSignal = 50 * time.Millisecond
+	minBackoff   = 200 * time.Millisecond
+	maxBackoff   = 30 * time.Second
 	// stable is how long a daemon must have lived for its end to count as the first.
 	stable = time.Minute
 )
@@ -107,13 +108,9 @@ func (d *Daemon) PID() int {
 	return d.pid
 }
 
-// Stop ends the daemon for good: shutdown shall tell it so by RPC, and if it is
-// not gone soon after, it is ended by signals. It is gone when Stop returns.
-func (d *Daemon) Stop(shutdown func()) {
+// Stop ends the daemon for good. It is gone when Stop returns.
+func (d *Daemon) Stop() {
 	d.cancel()
-	if d.PID() != 0 {
-		shutdown()
-	}
 	<-d.done
 }
 
@@ -186,7 +183,6 @@ func (d *Daemon) live(ctx context.Context) error {
 	case <-proc.Done():
 		return exitReason(proc.Err())
 	case <-ctx.Done():
-		waitFor(proc, stopGrace) // it was told to end by RPC
 		return nil
 	}
 }
@@ -216,18 +212,27 @@ func (d *Daemon) await(ctx context.Context, proc *childproc.Process, ep aria2rpc
 	}
 }
 
+// stop ends the daemon by two signals: after the first one aria2 says goodbye to
+// trackers, which takes seconds or minutes, after the second one it saves its
+// session and goes. (Its RPC method forceShutdown waits three seconds first.)
 func (d *Daemon) stop(proc *childproc.Process) {
+	select {
+	case <-proc.Done():
+		return
+	default:
+	}
+	if p, err := os.FindProcess(proc.PID()); err == nil {
+		_ = p.Signal(os.Interrupt)
+		_ = p.Release()
+	}
+	select { // two signals at once count as one
+	case <-proc.Done():
+	case <-time.After(secondSignal):
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
 	if err := proc.Stop(ctx); err != nil {
 		d.opts.Logger.Warn("aria2 did not end by itself and was killed", "err", err)
-	}
-}
-
-func waitFor(proc *childproc.Process, grace time.Duration) {
-	select {
-	case <-proc.Done():
-	case <-time.After(grace):
 	}
 }
 
