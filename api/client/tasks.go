@@ -1,0 +1,162 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net/http"
+
+	"github.com/haul-dl/haul/api/apigen"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// maxProblem is how much is read of a problem in place of a file.
+const maxProblem = 1 << 20
+
+// Upload is a .torrent file.
+type Upload struct {
+	Name    string
+	Content []byte
+}
+
+// CreateTasks creates a task for each source and each file, all or none. With
+// a key of the caller's choice it may be repeated without new tasks.
+func (c *Client) CreateTasks(ctx context.Context, req CreateTasksRequest, files []Upload, key string) ([]Task, error) {
+	params := &apigen.CreateTasksParams{}
+	if key != "" {
+		params.IdempotencyKey = &key
+	}
+	if len(files) > 0 {
+		return c.uploadTasks(ctx, params, req, files)
+	}
+	r, err := c.raw.CreateTasksWithResponse(ctx, params, req)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return items(result(c, r.JSON201, r.HTTPResponse, r.Body))
+}
+
+func (c *Client) uploadTasks(ctx context.Context, params *apigen.CreateTasksParams, req CreateTasksRequest, files []Upload) ([]Task, error) {
+	body, contentType, err := uploadBody(req, files)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Internal, "The upload cannot be put together.")
+	}
+	r, err := c.raw.CreateTasksWithBodyWithResponse(ctx, params, contentType, bytes.NewReader(body))
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return items(result(c, r.JSON201, r.HTTPResponse, r.Body))
+}
+
+func uploadBody(req CreateTasksRequest, files []Upload) (body []byte, contentType string, err error) {
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	part, err := w.CreateFormField("request")
+	if err != nil {
+		return nil, "", err
+	}
+	if err := json.NewEncoder(part).Encode(req); err != nil {
+		return nil, "", err
+	}
+	for _, f := range files {
+		part, err := w.CreateFormFile("torrent", f.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		if _, err := part.Write(f.Content); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, "", err
+	}
+	return buf.Bytes(), w.FormDataContentType(), nil
+}
+
+func items(created *apigen.CreatedTasks, err error) ([]Task, error) {
+	if err != nil {
+		return nil, err
+	}
+	return created.Items, nil
+}
+
+// ListTasks returns a part of the list of tasks.
+func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams) (*TaskList, error) {
+	r, err := c.raw.ListTasksWithResponse(ctx, params)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// Task shows a task.
+func (c *Client) Task(ctx context.Context, id string) (*Task, error) {
+	r, err := c.raw.GetTaskWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// CancelTask ends a task before it is complete.
+func (c *Client) CancelTask(ctx context.Context, id string) (*Task, error) {
+	r, err := c.raw.CancelTaskWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// RetryTask starts a failed or canceled task again, or a held delivery.
+func (c *Client) RetryTask(ctx context.Context, id string) (*Task, error) {
+	r, err := c.raw.RetryTaskWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// DeleteTask stops a task and hides it; with deleteData its delivered files
+// go, too.
+func (c *Client) DeleteTask(ctx context.Context, id string, deleteData bool) error {
+	data := apigen.DataKeep
+	if deleteData {
+		data = apigen.DataDelete
+	}
+	r, err := c.raw.DeleteTaskWithResponse(ctx, id, &apigen.DeleteTaskParams{Data: &data})
+	if err != nil {
+		return c.failed(err)
+	}
+	return c.done(r.HTTPResponse, r.Body)
+}
+
+// TaskFiles lists a task's files.
+func (c *Client) TaskFiles(ctx context.Context, id string) (*FileList, error) {
+	r, err := c.raw.ListTaskFilesWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// OpenFile returns the content of a delivered file. The caller closes it. A
+// file that is cut off ends with io.ErrUnexpectedEOF.
+func (c *Client) OpenFile(ctx context.Context, id string, index int) (io.ReadCloser, error) {
+	resp, err := c.raw.ClientInterface.GetTaskFileContent(ctx, id, index)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
+	if closeErr := resp.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return nil, c.problem(resp, body)
+}
