@@ -18,6 +18,9 @@ import (
 	"github.com/haul-dl/haul/core/internal/config"
 	"github.com/haul-dl/haul/core/internal/metrics"
 	"github.com/haul-dl/haul/core/internal/nodes"
+	"github.com/haul-dl/haul/core/internal/secret"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/core/internal/store/bolt"
 	"github.com/haul-dl/haul/core/internal/tasks"
 	"github.com/haul-dl/haul/core/internal/users"
 )
@@ -89,7 +92,26 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 		return nil, err
 	}
 	s.nodes.CountActive(s.tasks.ActiveJobs)
+	err = s.metrics.Watch(metrics.Snapshots{Tasks: st.TaskCounts, Downloaders: s.nodes.Views, Rates: s.tasks.Rates})
+	if err != nil {
+		return nil, err
+	}
 	return s, s.listen(ctx)
+}
+
+// openStore opens core's database. Closing it comes last of all.
+func (s *Server) openStore(ctx context.Context) (*store.Store, error) {
+	box, err := secret.Open(filepath.Join(s.config.Data, "secret.key"))
+	if err != nil {
+		return nil, err
+	}
+	log := s.log.Named("store")
+	db, err := bolt.Open(filepath.Join(s.config.Data, "haul.db"), bolt.Options{Logger: log, OnCommit: s.metrics.StoreCommit})
+	if err != nil {
+		return nil, err
+	}
+	s.lifecycle.onStop("store", func(context.Context) error { return db.Close() })
+	return store.New(ctx, db, store.Options{Box: box, Logger: log})
 }
 
 // listen binds the address, so that a port that is taken is an error of New.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/haul-dl/haul/api/cli"
 	"github.com/haul-dl/haul/core/internal/config"
+	"github.com/haul-dl/haul/core/internal/logging"
 )
 
 // Version is that of the build; the Makefile sets it.
@@ -66,7 +67,7 @@ func serveCommand() *cobra.Command {
 
 // serve runs the server and tells people where to go.
 func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
-	log := newLogger(c, cmd.ErrOrStderr())
+	log := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Output: cmd.ErrOrStderr()})
 	s, err := New(ctx, c, log)
 	if err != nil {
 		return err

@@ -2,44 +2,56 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/core/internal/secret"
-	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/core/internal/store/bolt"
 	"github.com/haul-dl/haul/core/internal/worker"
 )
-
-// openStore opens core's database. Closing it comes last of all.
-func (s *Server) openStore(ctx context.Context) (*store.Store, error) {
-	box, err := secret.Open(filepath.Join(s.config.Data, "secret.key"))
-	if err != nil {
-		return nil, err
-	}
-	db, err := bolt.Open(filepath.Join(s.config.Data, "haul.db"), bolt.Options{Logger: s.log.Named("store")})
-	if err != nil {
-		return nil, err
-	}
-	s.lifecycle.onStop("store", func(context.Context) error { return db.Close() })
-	return store.New(ctx, db, store.Options{Box: box, Logger: s.log.Named("store")})
-}
 
 // startLocalNode starts the node runtime of this machine. It has a directory,
 // a journal and a key of its own, as one on another machine has.
 func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	dir := filepath.Join(s.config.Data, "node")
 	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the node's directory: %w", err)
+	}
+	log := s.log.Named("node")
+	box, err := secret.Open(filepath.Join(dir, "secret.key"))
+	if err != nil {
 		return nil, err
 	}
-	n, err := worker.Open(ctx, worker.Config{
-		Dir: dir, PluginDirs: s.config.PluginDirs(), TorrentLimit: int64(s.config.TorrentLimit),
-		Logger: s.log.Named("node"), Registerer: s.metrics.Registry(),
+	journal, err := bolt.Open(filepath.Join(dir, "journal.db"), bolt.Options{Logger: log.Named("journal")})
+	if err != nil {
+		return nil, err
+	}
+	s.lifecycle.onStop("journal", func(context.Context) error { return journal.Close() })
+	var node *worker.Node
+	host, err := pluginhost.New(pluginhost.Options{
+		Dirs: s.config.PluginDirs(), RuntimeDir: filepath.Join(dir, "run"), StateDir: filepath.Join(dir, "state"),
+		OnChange: func(id string) { node.InstanceChanged(id) }, Logger: log.Named("plugin"),
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.lifecycle.onStop("node", n.Stop)
-	return n.Link(), nil
+	s.lifecycle.onStop("plugins", host.Close)
+	node, err = worker.New(worker.Options{
+		Dir: dir, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery")),
+		Logger: log, Clock: time.Now, HTTPClient: worker.NewHTTPClient(), TorrentLimit: int64(s.config.TorrentLimit),
+		Registerer: s.metrics.Registry(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := node.Start(ctx); err != nil {
+		return nil, err
+	}
+	s.lifecycle.onStop("node", node.Stop)
+	return node.Link(), nil
 }

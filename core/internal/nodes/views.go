@@ -38,6 +38,16 @@ func (s *Service) view(d *core.Downloader) *core.DownloaderView {
 	return v
 }
 
+// Views returns all downloaders with what their nodes know.
+func (s *Service) Views() []core.DownloaderView {
+	downloaders := s.sorted()
+	out := make([]core.DownloaderView, 0, len(downloaders))
+	for _, d := range downloaders {
+		out = append(out, *s.view(d))
+	}
+	return out
+}
+
 // Candidates returns all downloaders as the scheduler sees them, without the
 // number of active jobs.
 func (s *Service) Candidates() []schedule.Candidate {

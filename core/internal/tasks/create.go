@@ -33,7 +33,7 @@ func (s *Service) Create(ctx context.Context, req *core.NewTask) ([]core.TaskVie
 		if err := s.store.CreateTasks(ctx, fresh); err != nil {
 			return nil, err
 		}
-		return s.enqueue(fresh), nil
+		return s.enqueue(who, fresh), nil
 	}
 	return s.createOnce(ctx, who, req, fresh)
 }
@@ -78,7 +78,7 @@ func (s *Service) createOnce(ctx context.Context, who *core.Identity, req *core.
 		return nil, err
 	}
 	if earlier == nil {
-		return s.enqueue(fresh), nil
+		return s.enqueue(who, fresh), nil
 	}
 	views := make([]core.TaskView, 0, len(earlier))
 	for _, id := range earlier {
@@ -101,7 +101,7 @@ func hashRequest(req *core.NewTask) (string, error) {
 }
 
 // enqueue hands stored tasks to the scheduler.
-func (s *Service) enqueue(fresh []store.NewTask) []core.TaskView {
+func (s *Service) enqueue(who *core.Identity, fresh []store.NewTask) []core.TaskView {
 	s.mu.Lock()
 	for i := range fresh {
 		s.queue.Push(schedule.WantOf(&fresh[i].Task), fresh[i].Task.ID)
@@ -112,6 +112,8 @@ func (s *Service) enqueue(fresh []store.NewTask) []core.TaskView {
 	views := make([]core.TaskView, 0, len(fresh))
 	for i := range fresh {
 		v := s.nameAll(&fresh[i].Task)
+		v.OwnerName = who.Name
+		v.Progress.TotalBytes = v.TotalBytes
 		_, v.Waiting = schedule.Place(schedule.WantOf(&v.Task), candidates)
 		views = append(views, *v)
 		s.log.Debug("task created", "task", v.ID, "kind", v.Source.Kind)

@@ -113,6 +113,20 @@ func (s *Service) ActiveJobs() map[core.DownloaderID]int {
 	return s.live.active()
 }
 
+// Rates returns the sum of the progress of the jobs at each downloader.
+func (s *Service) Rates() map[core.DownloaderID]core.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[core.DownloaderID]core.Progress{}
+	for _, j := range s.live.jobs {
+		sum := out[j.downloader]
+		sum.DownloadRate += j.seen.Progress.DownloadRate
+		sum.UploadRate += j.seen.Progress.UploadRate
+		out[j.downloader] = sum
+	}
+	return out
+}
+
 func (s *Service) loadJobs(ctx context.Context) error {
 	for job, err := range s.store.Jobs(ctx, store.JobFilter{}) {
 		if err != nil {

@@ -1,7 +1,9 @@
 package tasks
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -20,26 +22,24 @@ func (s *Service) readSource(t *core.Task, src *core.NewSource) error {
 	if len(src.URI) > maxURI {
 		return errs.New(errs.InvalidSource, "The source is longer than %d bytes.", maxURI)
 	}
-	kind, err := source.Detect(src.URI)
+	uri := strings.TrimSpace(src.URI)
+	kind, err := source.Detect(uri)
 	if err != nil {
 		return err
 	}
 	if kind, err = chooseKind(kind, src.Kind); err != nil {
 		return err
 	}
-	t.Source = core.TaskSource{Kind: kind, URI: src.URI}
+	t.Source = core.TaskSource{Kind: kind, URI: uri}
 	if kind == downloader.SourceMagnet {
-		m, err := source.ParseMagnet(src.URI)
+		m, err := source.ParseMagnet(uri)
 		if err != nil {
 			return err
 		}
-		t.Name, t.InfoHash = m.Name, m.InfoHash
-		if t.Name == "" {
-			t.Name = m.InfoHash
-		}
+		t.Name, t.InfoHash = cmp.Or(m.Name, m.InfoHash, m.InfoHashV2), m.InfoHash
 		return nil
 	}
-	_, t.Name, err = source.ParseURL(src.URI)
+	_, t.Name, err = source.ParseURL(uri)
 	return err
 }
 
@@ -69,6 +69,6 @@ func (s *Service) readTorrent(t *core.Task, src *core.NewSource) error {
 		return err
 	}
 	t.Source = core.TaskSource{Kind: downloader.SourceTorrent, URI: src.URI, Uploaded: true}
-	t.Name, t.InfoHash, t.TotalBytes = torrent.Name, torrent.InfoHash, torrent.Total
+	t.Name, t.InfoHash, t.TotalBytes = torrent.Name, torrent.InfoHash, torrent.TotalBytes
 	return nil
 }
