@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/haul-dl/haul/api/client"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// maxUpload keeps a slip, such as naming a film, from filling the memory. The
+// server's own limit is lower.
+const maxUpload = 64 << 20
+
+// wanted is what the command line of add asks for.
+type wanted struct {
+	to, storage, node, downloader string
+	wait                          bool
+}
+
+func (s *shell) addCommand() *cobra.Command {
+	var w wanted
+	c := &cobra.Command{
+		Use:   "add SOURCE…",
+		Short: "Download something",
+		Long: "Download something: a magnet link, a URL, or a .torrent file on this machine.\n\n" +
+			"- reads a list of them from standard input, one a line.",
+		Example: "  haul add https://example.org/some.iso --to isos\n" +
+			"  haul add 'magnet:?xt=urn:btih:…' --wait",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return s.add(c, args, &w) },
+	}
+	f := c.Flags()
+	f.StringVar(&w.to, "to", "", "the folder in your home that the files go to")
+	f.StringVar(&w.storage, "storage", "", "the storage that the files go to")
+	f.StringVar(&w.node, "node", "", "the node to download on; haul chooses if left out")
+	f.StringVar(&w.downloader, "downloader", "", "the downloader to use; haul chooses if left out")
+	f.BoolVar(&w.wait, "wait", false, "wait until the files are there; fail if a task fails")
+	return c
+}
+
+func (s *shell) add(c *cobra.Command, args []string, w *wanted) error {
+	args, err := s.readLists(args)
+	if err != nil {
+		return err
+	}
+	sources, files, err := split(args)
+	if err != nil {
+		return err
+	}
+	api, err := s.client()
+	if err != nil {
+		return err
+	}
+	// With the key, a request whose answer was lost is safely sent again.
+	tasks, err := api.CreateTasks(c.Context(), w.request(sources), files, uuid.NewString())
+	if err != nil {
+		return err
+	}
+	if w.wait {
+		return s.wait(c.Context(), api, tasks)
+	}
+	if s.format == formatJSON {
+		return s.json(listed[client.Task]{tasks})
+	}
+	for i := range tasks {
+		if err := s.say(nil, "%s  %s", tasks[i].ID, tasks[i].Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *wanted) request(sources []client.Source) client.CreateTasksRequest {
+	req := client.CreateTasksRequest{Node: given(w.node), Downloader: given(w.downloader)}
+	if len(sources) > 0 {
+		req.Sources = &sources
+	}
+	if w.to != "" || w.storage != "" {
+		req.Destination = &client.Destination{Storage: w.storage, Path: w.to}
+	}
+	return req
+}
+
+// readLists replaces "-" by the lines of the standard input.
+func (s *shell) readLists(args []string) ([]string, error) {
+	var all []string
+	for _, arg := range args {
+		if arg != "-" {
+			all = append(all, arg)
+			continue
+		}
+		lines := bufio.NewScanner(s.In)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			if line := strings.TrimSpace(lines.Text()); line != "" {
+				all = append(all, line)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, errs.Wrap(err, errs.InvalidRequest, "The list cannot be read: %v.", err).WithHint("Give one source a line.")
+		}
+	}
+	if len(all) == 0 {
+		return nil, usagef("the list has no sources")
+	}
+	return all, nil
+}
+
+// split tells files on this machine from what the server shall fetch.
+func split(args []string) (sources []client.Source, files []client.Upload, err error) {
+	for _, arg := range args {
+		if !isLocal(arg) {
+			sources = append(sources, client.Source{URI: arg})
+			continue
+		}
+		content, err := readTorrent(arg)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, client.Upload{Name: filepath.Base(arg), Content: content})
+	}
+	return sources, files, nil
+}
+
+func isLocal(arg string) bool {
+	if strings.Contains(arg, "://") || strings.HasPrefix(strings.ToLower(arg), "magnet:") {
+		return false
+	}
+	if strings.EqualFold(filepath.Ext(arg), ".torrent") {
+		return true
+	}
+	info, err := os.Stat(arg)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func readTorrent(path string) (content []byte, err error) {
+	f, err := os.Open(path)
+	if os.IsNotExist(err) {
+		return nil, errs.Wrap(err, errs.NotFound, "There is no file %s.", path).WithHint("Check the path.")
+	}
+	if err == nil {
+		defer func() { _ = f.Close() }() // it was only read
+		content, err = io.ReadAll(io.LimitReader(f, maxUpload+1))
+	}
+	if err != nil {
+		return nil, errs.Wrap(err, errs.InvalidRequest, "The file %s cannot be read.", path).WithHint("%v", err)
+	}
+	if len(content) > maxUpload {
+		return nil, errs.New(errs.TorrentTooLarge, "The file %s is too large for a torrent.", path).
+			WithHint("%s", fmt.Sprintf("A .torrent file is small; this one has more than %s.", size(maxUpload)))
+	}
+	return content, nil
+}

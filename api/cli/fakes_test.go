@@ -1,0 +1,312 @@
+package cli_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+var testTime = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// fakeTasks keeps tasks in memory. Each look at one takes it a step further:
+// loading, then completed, or failed where the source says "dead".
+type fakeTasks struct {
+	mu    sync.Mutex
+	tasks []*core.TaskView
+}
+
+func (f *fakeTasks) Create(ctx context.Context, req *core.NewTask) ([]core.TaskView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id, err := core.IdentityFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var views []core.TaskView
+	for _, src := range req.Sources {
+		if src.Content == nil && !strings.Contains(src.URI, ":") {
+			return nil, errs.New(errs.InvalidSource, "%q is not a source.", src.URI).WithField(src.Field, "is not a source")
+		}
+		v := &core.TaskView{
+			Task: core.Task{
+				ID: core.TaskID(fmt.Sprintf("019aa000-0000-7000-8000-0000abcd%04d", len(f.tasks))), Owner: id.User, Name: path.Base(src.URI),
+				Source: core.TaskSource{Kind: cmp.Or(src.Kind, downloader.SourceHTTP), URI: src.URI}, State: core.StateQueued, Wish: core.WishRun,
+				Attempt: 1, Destination: core.Destination{Storage: "s1", Path: req.Destination.Path}, CreatedAt: testTime,
+			},
+			Waiting:   &core.Waiting{Code: core.WaitingForSlot, Message: "All slots are taken."},
+			OwnerName: id.Name, StorageName: cmp.Or(req.Destination.Storage, "local"),
+		}
+		f.tasks = append(f.tasks, v)
+		views = append(views, *v)
+	}
+	return views, nil
+}
+
+func (f *fakeTasks) find(id core.TaskID) (*core.TaskView, error) {
+	for _, t := range f.tasks {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return nil, errs.New(errs.NotFound, "There is no such task.")
+}
+
+func (f *fakeTasks) Get(_ context.Context, id core.TaskID) (*core.TaskView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	step(t)
+	view := *t
+	return &view, nil
+}
+
+func step(t *core.TaskView) {
+	switch t.State {
+	case core.StateQueued:
+		t.State, t.Waiting, t.NodeName, t.DownloaderName = core.StateDownloading, nil, "local", "aria2"
+		t.Progress = core.Progress{TotalBytes: 3 << 20, DoneBytes: 1 << 20, DownloadRate: 1536}
+	case core.StateDownloading:
+		if strings.Contains(t.Source.URI, "dead") {
+			t.State = core.StateFailed
+			t.Error = core.NewFailure(errs.New(errs.SourceNotFound, "The server answered 404."), testTime)
+			return
+		}
+		t.State, t.DownloadedAt, t.CompletedAt = core.StateCompleted, &testTime, &testTime
+		t.Progress = core.Progress{TotalBytes: 3 << 20, DoneBytes: 3 << 20}
+	}
+}
+
+// List answers two at a time, so that callers must follow the cursor.
+func (f *fakeTasks) List(_ context.Context, q *core.TaskQuery) (*core.Page[core.TaskView], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var from int
+	if q.Cursor != "" {
+		if _, err := fmt.Sscan(q.Cursor, &from); err != nil {
+			return nil, errs.New(errs.InvalidCursor, "The cursor is not one of this list.")
+		}
+	}
+	page := &core.Page[core.TaskView]{}
+	for i, t := range f.tasks[from:] {
+		if len(q.States) > 0 && !slices.Contains(q.States, t.State) {
+			continue
+		}
+		if len(page.Items) == min(q.Limit, 2) {
+			page.NextCursor = fmt.Sprint(from + i)
+			break
+		}
+		page.Items = append(page.Items, *t)
+	}
+	return page, nil
+}
+
+func (f *fakeTasks) Cancel(_ context.Context, id core.TaskID) (*core.TaskView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if t.State.Ended() {
+		return nil, errs.New(errs.WrongState, "The task is %s.", t.State)
+	}
+	t.State = core.StateCanceled
+	return t, nil
+}
+
+func (f *fakeTasks) Retry(_ context.Context, id core.TaskID) (*core.TaskView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	t.State, t.Error, t.Attempt = core.StateQueued, nil, t.Attempt+1
+	return t, nil
+}
+
+func (f *fakeTasks) Delete(_ context.Context, id core.TaskID, _ bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.find(id); err != nil {
+		return err
+	}
+	f.tasks = slices.DeleteFunc(f.tasks, func(t *core.TaskView) bool { return t.ID == id })
+	return nil
+}
+
+// taskFiles has names that a hostile torrent would choose.
+func taskFiles(t *core.TaskView) []core.TaskFile {
+	switch {
+	case strings.Contains(t.Source.URI, "hostile"):
+		return []core.TaskFile{{Index: 0, Path: "../../evil\x1b[2J", Size: 5, Delivered: true}}
+	case strings.Contains(t.Source.URI, "many"):
+		return []core.TaskFile{{Index: 0, Path: "dir/one.bin", Size: 5, Delivered: true}, {Index: 3, Path: "dir/sub/two.bin", Size: 5, Delivered: true}}
+	}
+	return []core.TaskFile{{Index: 0, Path: t.Name, Size: 5, Delivered: true}}
+}
+
+func (f *fakeTasks) Files(_ context.Context, id core.TaskID) ([]core.TaskFile, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return taskFiles(t), nil
+}
+
+type memoryFile struct{ *bytes.Reader }
+
+func (memoryFile) Close() error { return nil }
+
+func (f *fakeTasks) OpenFile(_ context.Context, _ core.TaskID, index int) (*core.FileContent, error) {
+	content := []byte(fmt.Sprintf("data%d", index))
+	return &core.FileContent{ReadSeekCloser: memoryFile{bytes.NewReader(content)}, Name: "x", Size: int64(len(content)), ModTime: testTime}, nil
+}
+
+type fakeUsers struct {
+	mu     sync.Mutex
+	tokens map[string]string
+}
+
+func (f *fakeUsers) Login(_ context.Context, name, password, _ string) (*core.Login, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if password != "s3cret" {
+		return nil, errs.New(errs.InvalidLogin, "The user name or the password is wrong.")
+	}
+	f.tokens["token-"+name] = name
+	return &core.Login{Secret: "token-" + name, ExpiresAt: testTime}, nil
+}
+
+func (f *fakeUsers) Logout(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id, err := core.IdentityFrom(ctx)
+	if err != nil {
+		return err
+	}
+	delete(f.tokens, "token-"+id.Name)
+	return nil
+}
+
+func (f *fakeUsers) Authenticate(_ context.Context, secret string) (*core.Identity, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name, ok := f.tokens[secret]
+	if !ok {
+		return nil, errs.New(errs.Unauthenticated, "The token is not valid.")
+	}
+	return &core.Identity{User: core.UserID("id-" + name), Name: name, GroupName: "users", Permissions: []core.Permission{core.PermissionDownload}}, nil
+}
+
+type fakeDownloaders struct {
+	mu  sync.Mutex
+	all []*core.DownloaderView
+}
+
+func (f *fakeDownloaders) List(context.Context, int, string) (*core.Page[core.DownloaderView], error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	page := &core.Page[core.DownloaderView]{}
+	for _, d := range f.all {
+		page.Items = append(page.Items, *d)
+	}
+	return page, nil
+}
+
+func (f *fakeDownloaders) Get(_ context.Context, name string) (*core.DownloaderView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range f.all {
+		if d.Name == name {
+			return d, nil
+		}
+	}
+	return nil, errs.New(errs.NotFound, "There is no downloader %q.", name)
+}
+
+func (f *fakeDownloaders) Create(_ context.Context, c *core.DownloaderChange) (*core.DownloaderView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if *c.Name == "forbidden" {
+		return nil, errs.New(errs.Forbidden, "Your group does not have the permission %q.", "admin")
+	}
+	d := &core.DownloaderView{
+		Downloader: core.Downloader{
+			ID: core.DownloaderID("id-" + *c.Name), Name: *c.Name, Plugin: *c.Plugin, Enabled: c.Enabled == nil || *c.Enabled,
+			Settings: c.Settings, MaxActive: 500, Weight: 1, PollInterval: 1, CreatedAt: testTime,
+		},
+		NodeName: "local", Health: core.Health{State: core.HealthStarting},
+	}
+	f.all = append(f.all, d)
+	return d, nil
+}
+
+func (f *fakeDownloaders) Update(ctx context.Context, name string, c *core.DownloaderChange) (*core.DownloaderView, error) {
+	d, err := f.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Settings != nil {
+		d.Settings = c.Settings
+	}
+	if c.Enabled != nil {
+		d.Enabled = *c.Enabled
+	}
+	return d, nil
+}
+
+func (f *fakeDownloaders) Delete(ctx context.Context, name string) error {
+	if _, err := f.Get(ctx, name); err != nil {
+		return err
+	}
+	f.all = slices.DeleteFunc(f.all, func(d *core.DownloaderView) bool { return d.Name == name })
+	return nil
+}
+
+func (f *fakeDownloaders) Test(ctx context.Context, name string) (*downloader.TestResult, error) {
+	if _, err := f.Get(ctx, name); err != nil {
+		return nil, err
+	}
+	result := &downloader.TestResult{Version: "1.37.0", Checks: []downloader.TestCheck{{Name: "reachable", Message: "It answers."}}}
+	if name == "locked" {
+		result.Checks = append(result.Checks, downloader.TestCheck{Name: "credentials", Err: errs.New(errs.DownloaderAuthFailed, "The secret is wrong.")})
+	}
+	return result, nil
+}
+
+func (f *fakeDownloaders) TestUnsaved(context.Context, *core.DownloaderChange) (*downloader.TestResult, error) {
+	return &downloader.TestResult{}, nil
+}
+
+func (f *fakeDownloaders) Plugins(context.Context) ([]core.PluginView, error) {
+	return []core.PluginView{{
+		ObservedPlugin: core.ObservedPlugin{Description: downloader.Description{
+			Name: "aria2", Version: "0.1.0", Sources: []downloader.SourceKind{downloader.SourceHTTP, downloader.SourceMagnet}, Managed: true,
+		}},
+		Instances: []core.PluginInstance{{Downloader: "d1", Name: "main"}},
+	}}, nil
+}
+
+func (f *fakeDownloaders) Rescan(ctx context.Context) ([]core.PluginView, error) {
+	return f.Plugins(ctx)
+}
+
+type fakeReady struct{}
+
+func (fakeReady) Ready(context.Context) []core.Waiting { return nil }

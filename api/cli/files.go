@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/haul-dl/haul/api/client"
+)
+
+func (s *shell) filesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "files ID",
+		Short: "List a task's files",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			id, err := resolveTask(c.Context(), api, args[0])
+			if err != nil {
+				return err
+			}
+			files, err := api.TaskFiles(c.Context(), id)
+			if err != nil {
+				return err
+			}
+			if s.format == formatJSON {
+				return s.json(listed[client.File]{files.Items})
+			}
+			return s.fileTable(files.Items)
+		},
+	}
+}
+
+func (s *shell) fileTable(files []client.File) error {
+	rows := make([][]string, len(files))
+	for i, f := range files {
+		state := "not yet"
+		if f.Delivered {
+			state = "delivered"
+		}
+		rows[i] = []string{fmt.Sprint(f.Index), size(f.Size), state, f.Path}
+	}
+	return s.table([]string{"INDEX", "SIZE", "STATE", "PATH"}, rows)
+}

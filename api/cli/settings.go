@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/haul-dl/haul/api/client"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// downloaderFlags is what a command line says of a downloader.
+type downloaderFlags struct {
+	name, plugin, node              string
+	texts, files, jsons             []string
+	enabled                         bool
+	maxActive, weight, pollInterval int
+}
+
+func (f *downloaderFlags) register(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringArrayVar(&f.texts, "set", nil, "a setting, as KEY=VALUE; may be repeated")
+	flags.StringArrayVar(&f.files, "set-file", nil, "a setting whose value is in a file, as KEY=PATH: for secrets")
+	flags.StringArrayVar(&f.jsons, "set-json", nil, "a setting that is no text, as KEY=JSON")
+	flags.BoolVar(&f.enabled, "enabled", true, "whether it is used")
+	flags.IntVar(&f.maxActive, "max-active", 0, "how many jobs run at once")
+	flags.IntVar(&f.weight, "weight", 0, "its share among downloaders that suit as well")
+	flags.IntVar(&f.pollInterval, "poll-interval", 0, "how often it is asked for progress, in seconds")
+}
+
+// settings puts together what the flags say; nil where they say nothing.
+func (f *downloaderFlags) settings() (*json.RawMessage, error) {
+	all := map[string]any{}
+	for _, pair := range f.texts {
+		key, value, err := cut(pair)
+		if err != nil {
+			return nil, err
+		}
+		all[key] = value
+	}
+	for _, pair := range f.files {
+		key, path, err := cut(pair)
+		if err != nil {
+			return nil, err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, errs.Wrap(err, errs.InvalidRequest, "The file %s cannot be read.", path).WithHint("%v", err)
+		}
+		all[key] = strings.TrimRight(string(content), "\r\n")
+	}
+	for _, pair := range f.jsons {
+		key, value, err := cut(pair)
+		if err != nil {
+			return nil, err
+		}
+		if !json.Valid([]byte(value)) {
+			return nil, usagef("the value of %s is not JSON", key)
+		}
+		all[key] = json.RawMessage(value)
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return encode(all)
+}
+
+func cut(pair string) (key, value string, err error) {
+	key, value, ok := strings.Cut(pair, "=")
+	if !ok || key == "" {
+		return "", "", usagef("%q is not KEY=VALUE", pair)
+	}
+	return key, value, nil
+}
+
+// overlay lays changed settings over those that a downloader has; its secrets
+// come redacted, and stay when they are sent back so.
+func overlay(ctx context.Context, api *client.Client, name string, changes *json.RawMessage) (*json.RawMessage, error) {
+	if changes == nil {
+		return nil, nil
+	}
+	d, err := api.Downloader(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]any{}
+	for _, layer := range []json.RawMessage{d.Settings, *changes} {
+		if err := json.Unmarshal(layer, &all); err != nil {
+			return nil, errs.Wrap(err, errs.InvalidSettings, "The settings cannot be read.")
+		}
+	}
+	return encode(all)
+}
+
+func encode(settings map[string]any) (*json.RawMessage, error) {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.InvalidSettings, "The settings cannot be written as JSON.")
+	}
+	raw := json.RawMessage(text)
+	return &raw, nil
+}
+
+// compact shows JSON on one line, as people write it.
+func compact(raw json.RawMessage) string {
+	var value any
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if json.Unmarshal(raw, &value) != nil || enc.Encode(value) != nil {
+		return string(raw)
+	}
+	return strings.TrimSpace(buf.String())
+}
