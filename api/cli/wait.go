@@ -111,8 +111,8 @@ func (s *shell) newWatch() *watch {
 	w := &watch{shell: s, last: map[string]string{}}
 	if tty := terminal(s.Err); tty != nil {
 		w.bar = progressbar.NewOptions64(-1,
-			progressbar.OptionSetWriter(s.Err), progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionFullWidth(), progressbar.OptionThrottle(s.Poll/2))
+			progressbar.OptionSetWriter(s.Err), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false), progressbar.OptionFullWidth(), progressbar.OptionThrottle(s.Poll/2))
 	}
 	return w
 }
@@ -159,13 +159,15 @@ func (w *watch) draw(tasks []client.Task) {
 	if len(tasks) == 1 {
 		what = clean(shorten(tasks[0].Name, 30)) + " " + string(tasks[0].State)
 	}
+	what += " " + size(done)
+	if known && total > 0 {
+		w.bar.ChangeMax64(total)
+		what += " of " + size(total)
+	}
 	if r := rate(rates); r != "" {
 		what += " " + r
 	}
 	w.bar.Describe(what)
-	if known && total > 0 {
-		w.bar.ChangeMax64(total)
-	}
 	_ = w.bar.Set64(done) // a terminal that is gone does not stop the download
 }
 
