@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"go.etcd.io/bbolt"
@@ -38,6 +39,8 @@ type DB struct {
 	bolt *bbolt.DB
 	path string
 	log  hclog.Logger
+	// onCommit is Options.OnCommit.
+	onCommit func(took time.Duration, transactions int)
 
 	queue    chan *request
 	closing  chan struct{}

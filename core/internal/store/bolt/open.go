@@ -29,6 +29,9 @@ type Options struct {
 	// WatchCommits and WatchBytes bound what is kept in memory for watches; 0
 	// means 4096 commits and 8 MiB.
 	WatchCommits, WatchBytes int
+	// OnCommit is told of each write to the disk, which so many transactions
+	// shared; nil for none. It must not block.
+	OnCommit func(took time.Duration, transactions int)
 }
 
 func (o Options) withDefaults() Options {
@@ -37,6 +40,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = time.Second
+	}
+	if o.OnCommit == nil {
+		o.OnCommit = func(time.Duration, int) {}
 	}
 	if o.WatchCommits == 0 {
 		o.WatchCommits = 4096
@@ -71,7 +77,7 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, openError(err, path)
 	}
 	db := &DB{
-		bolt: file, path: path, log: o.Logger,
+		bolt: file, path: path, log: o.Logger, onCommit: o.OnCommit,
 		queue: make(chan *request), closing: make(chan struct{}), commitTx: (*bbolt.Tx).Commit,
 	}
 	if err := file.View(func(tx *bbolt.Tx) error { db.revision.Store(storedRevision(tx)); return nil }); err != nil {

@@ -149,7 +149,9 @@ func (db *DB) tryGroup(requests []*request) (err error) {
 	}
 	db.history.add(g.revision, g.changes)
 	db.revision.Store(g.revision)
-	if took := time.Since(begun); took > slowCommit {
+	took := time.Since(begun)
+	db.onCommit(took, len(requests))
+	if took > slowCommit {
 		db.log.Warn("the disk is slow", "took", took, "transactions", len(requests))
 	}
 	return nil
