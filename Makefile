@@ -1,0 +1,109 @@
+# haul. `make help` lists what there is.
+
+SHELL        := /bin/bash
+.SHELLFLAGS  := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS    += --no-print-directory
+
+GO       ?= go
+DATA     ?= ./data
+ARGS     ?=
+FUZZTIME ?= 10s
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The version is stamped below, so go itself need not ask git, which may be
+# missing or distrust the directory.
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
+
+PLUGINS  := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/haul-dl/haul/core/internal/app.Version=$(VERSION)'
+BUF      := $(GO) tool -modfile=tools/buf/go.mod buf
+LINT     := $(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint
+
+RUN_DEPS  := aria2c=aria2
+TEST_DEPS := $(RUN_DEPS) qbittorrent-nox=qbittorrent-nox transmission-daemon=transmission-daemon \
+             setpriv=util-linux gcc=gcc /usr/include/string.h=libc6-dev
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/haul and bin/plugins/haul-downloader-NAME
+	@mkdir -p bin/plugins
+	$(BUILD) -o bin/haul ./core/cmd/haul
+	@$(foreach p,$(PLUGINS),(set -x; $(BUILD) -o bin/plugins/haul-downloader-$(p) ./plugins/$(p));)
+
+.PHONY: run
+run: build deps-run ## Build and start haul, ready to download (DATA=DIR, ARGS="--listen …")
+	@exec bin/haul serve --data $(DATA) $(ARGS)
+
+.PHONY: test
+test: deps-test ## Run all tests with the race detector
+	@CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+##@ Develop
+
+.PHONY: check
+check: check-format check-generate check-proto check-modules check-layers lint ## All that can be said without running the product
+
+.PHONY: lint
+lint: ## Vet and lint
+	@$(LINT) run --timeout 15m
+
+.PHONY: fmt
+fmt: ## Format the code
+	@$(LINT) fmt
+
+.PHONY: generate
+generate: ## Generate code from sdk/proto and api/openapi.yaml
+	@$(BUF) generate
+	@$(GO) generate ./...
+
+.PHONY: check-generate
+check-generate: ## Fail if generated code is not up to date
+	@scripts/check-generate
+
+.PHONY: check-format
+check-format: ## Fail if code is not formatted
+	@$(LINT) fmt --diff
+
+.PHONY: check-proto
+check-proto: ## Lint the wire contract
+	@$(BUF) lint
+
+.PHONY: check-modules
+check-modules: ## Fail if go.mod is not tidy
+	@$(GO) mod tidy -diff
+
+.PHONY: check-layers
+check-layers: ## Fail if a package imports what it must not
+	@$(GO) test ./internal/layers
+
+.PHONY: bench
+bench: deps-run ## Measure haul as a whole, and its parts
+	@$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/e2e
+	@$(GO) test -run '^$$' -bench . $$($(GO) list ./... | grep -v /internal/e2e$$)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a while (FUZZTIME=10s)
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: clean
+clean: ## Remove what was built; downloads stay
+	@rm -rf bin
+
+##@ Install what is needed
+
+.PHONY: deps-run
+deps-run: ## Install aria2 if it is missing and we may
+	@scripts/install-missing $(RUN_DEPS)
+
+.PHONY: deps-test
+deps-test: ## Install the daemons and the compiler that the tests need
+	@scripts/install-missing $(TEST_DEPS)
