@@ -20,8 +20,8 @@ import (
 // sample is a server with two downloaders.
 func sample() Snapshots {
 	return Snapshots{
-		Tasks: func(context.Context) (map[core.TaskState]int, error) {
-			return map[core.TaskState]int{core.StateDownloading: 3, "made_up": 1}, nil
+		Tasks: func(context.Context) (map[core.TaskState]int64, error) {
+			return map[core.TaskState]int64{core.StateDownloading: 3, "made_up": 1}, nil
 		},
 		Downloaders: func() []core.DownloaderView {
 			return []core.DownloaderView{
@@ -126,7 +126,7 @@ func TestMetricsFollowTheConventionsAndHaveBoundedLabels(t *testing.T) {
 
 func TestASnapshotThatFailsHidesNothingElse(t *testing.T) {
 	s := sample()
-	s.Tasks = func(context.Context) (map[core.TaskState]int, error) { return nil, errors.New("disk gone") }
+	s.Tasks = func(context.Context) (map[core.TaskState]int64, error) { return nil, errors.New("disk gone") }
 	body, status := scrape(t, filled(t, s))
 	if status != http.StatusOK || strings.Contains(body, "haul_tasks{") || !strings.Contains(body, "haul_downloader_up{") {
 		t.Errorf("status %d:\n%s", status, body)

@@ -17,7 +17,7 @@ const snapshotTimeout = 5 * time.Second
 // and nothing can drift. All are needed; they must be safe to call concurrently.
 type Snapshots struct {
 	// Tasks returns the number of tasks in each state.
-	Tasks func(ctx context.Context) (map[core.TaskState]int, error)
+	Tasks func(ctx context.Context) (map[core.TaskState]int64, error)
 	// Downloaders returns all downloaders.
 	Downloaders func() []core.DownloaderView
 	// Rates returns the sum of the progress of the jobs at each downloader.
@@ -36,11 +36,11 @@ func (m *Metrics) Watch(s Snapshots) error {
 
 // taskCollector shows tasks by state.
 type taskCollector struct {
-	count func(context.Context) (map[core.TaskState]int, error)
+	count func(context.Context) (map[core.TaskState]int64, error)
 	tasks *prometheus.Desc
 }
 
-func newTaskCollector(count func(context.Context) (map[core.TaskState]int, error)) *taskCollector {
+func newTaskCollector(count func(context.Context) (map[core.TaskState]int64, error)) *taskCollector {
 	return &taskCollector{count, prometheus.NewDesc("haul_tasks", "How many tasks are in a state, without deleted ones.", []string{"state"}, nil)}
 }
 
