@@ -76,6 +76,8 @@ type DownloaderView struct {
 type PluginView struct {
 	ObservedPlugin
 	Node NodeID
+	// NodeName is for people; empty where gone.
+	NodeName string
 	// Instances are the downloaders that use it.
 	Instances []PluginInstance
 }

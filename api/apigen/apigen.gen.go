@@ -430,7 +430,7 @@ type Plugin struct {
 	ManagedHint *string `json:"managed_hint"`
 	Name        string  `json:"name"`
 
-	// Node The id of the node that has it.
+	// Node The name of the node that has it.
 	Node string `json:"node"`
 
 	// Path The executable.

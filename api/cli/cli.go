@@ -100,7 +100,7 @@ func (s *shell) finish(c *cobra.Command) {
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			return usagef("%q needs a command behind it: see haul %s --help", use, use)
 		},
 	}

@@ -25,7 +25,8 @@ func (s *shell) wait(ctx context.Context, api *client.Client, tasks []client.Tas
 			return errs.Wrap(ctx.Err(), errs.Canceled, "Stopped waiting; the downloads go on.").WithHint("haul ls shows them.")
 		case <-tick.C:
 		}
-		if err := refresh(ctx, api, tasks); err != nil {
+		// What fails because nobody waits any more ends the loop by itself.
+		if err := refresh(ctx, api, tasks); err != nil && ctx.Err() == nil {
 			watch.close()
 			return err
 		}
@@ -46,9 +47,6 @@ func refresh(ctx context.Context, api *client.Client, tasks []client.Task) error
 			continue
 		}
 		t, err := api.Task(ctx, tasks[i].ID)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
 			return err
 		}

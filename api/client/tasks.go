@@ -144,7 +144,7 @@ func (c *Client) TaskFiles(ctx context.Context, id string) (*FileList, error) {
 // OpenFile returns the content of a delivered file. The caller closes it. A
 // file that is cut off ends with io.ErrUnexpectedEOF.
 func (c *Client) OpenFile(ctx context.Context, id string, index int) (io.ReadCloser, error) {
-	resp, err := c.raw.ClientInterface.GetTaskFileContent(ctx, id, index)
+	resp, err := c.raw.GetTaskFileContent(ctx, id, index)
 	if err != nil {
 		return nil, c.failed(err)
 	}

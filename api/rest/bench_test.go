@@ -32,7 +32,7 @@ func BenchmarkCreateTask(b *testing.B) {
 	handler := benchHandler(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		req := httptest.NewRequest(http.MethodPost, "/api/v1/tasks", strings.NewReader(benchBody))
+		req := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/api/v1/tasks", strings.NewReader(benchBody))
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+userToken)
 		rec := httptest.NewRecorder()

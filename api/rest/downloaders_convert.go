@@ -58,7 +58,7 @@ func pluginsOf(views []core.PluginView) apigen.PluginListJSONResponse {
 
 func pluginOf(v *core.PluginView) apigen.Plugin {
 	out := apigen.Plugin{
-		Name: v.Name, DisplayName: cmp.Or(v.DisplayName, v.Name), Version: optional(v.Version), Node: string(v.Node),
+		Name: v.Name, DisplayName: cmp.Or(v.DisplayName, v.Name), Version: optional(v.Version), Node: named(v.NodeName, v.Node),
 		Path: v.Path, Sha256: v.SHA256, Capabilities: texts(v.Capabilities),
 		Sources: make([]apigen.SourceKind, len(v.Sources)),
 		Managed: v.Managed, ManagedHint: optional(v.ManagedHint), Error: failureOf(v.Failure),

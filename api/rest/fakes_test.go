@@ -191,7 +191,7 @@ func (f *fakeDownloaders) Test(context.Context, string) (*downloader.TestResult,
 	}}, f.err
 }
 
-func (f *fakeDownloaders) TestUnsaved(ctx context.Context, c *core.DownloaderChange) (*downloader.TestResult, error) {
+func (f *fakeDownloaders) TestUnsaved(_ context.Context, c *core.DownloaderChange) (*downloader.TestResult, error) {
 	f.change = c
 	return &downloader.TestResult{Checks: []downloader.TestCheck{{Name: "reachable"}}}, f.err
 }

@@ -202,6 +202,10 @@ type ClientInterface interface {
 	//
 	// When the answer is 201, the tasks are on disk and survive a crash.
 	//
+	// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+	// unless configured otherwise (`torrent_too_large`), and an upload four
+	// times that, in at most 100 files.
+	//
 	// A .torrent file is sent as `multipart/form-data`: each file in a part
 	// named `torrent`, the other fields as JSON in a part named `request`,
 	// which may be left out.
@@ -214,6 +218,10 @@ type ClientInterface interface {
 	// CreateTasks Create a task for each source, all or none
 	//
 	// When the answer is 201, the tasks are on disk and survive a crash.
+	//
+	// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+	// unless configured otherwise (`torrent_too_large`), and an upload four
+	// times that, in at most 100 files.
 	//
 	// A .torrent file is sent as `multipart/form-data`: each file in a part
 	// named `torrent`, the other fields as JSON in a part named `request`,
@@ -552,6 +560,10 @@ func (c *Client) ListTasks(ctx context.Context, params *ListTasksParams, reqEdit
 //
 // When the answer is 201, the tasks are on disk and survive a crash.
 //
+// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+// unless configured otherwise (`torrent_too_large`), and an upload four
+// times that, in at most 100 files.
+//
 // A .torrent file is sent as `multipart/form-data`: each file in a part
 // named `torrent`, the other fields as JSON in a part named `request`,
 // which may be left out.
@@ -574,6 +586,10 @@ func (c *Client) CreateTasksWithBody(ctx context.Context, params *CreateTasksPar
 // CreateTasks Create a task for each source, all or none
 //
 // When the answer is 201, the tasks are on disk and survive a crash.
+//
+// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+// unless configured otherwise (`torrent_too_large`), and an upload four
+// times that, in at most 100 files.
 //
 // A .torrent file is sent as `multipart/form-data`: each file in a part
 // named `torrent`, the other fields as JSON in a part named `request`,
@@ -1821,6 +1837,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// When the answer is 201, the tasks are on disk and survive a crash.
 	//
+	// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+	// unless configured otherwise (`torrent_too_large`), and an upload four
+	// times that, in at most 100 files.
+	//
 	// A .torrent file is sent as `multipart/form-data`: each file in a part
 	// named `torrent`, the other fields as JSON in a part named `request`,
 	// which may be left out.
@@ -1833,6 +1853,10 @@ type ClientWithResponsesInterface interface {
 	// CreateTasksWithResponse Create a task for each source, all or none
 	//
 	// When the answer is 201, the tasks are on disk and survive a crash.
+	//
+	// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+	// unless configured otherwise (`torrent_too_large`), and an upload four
+	// times that, in at most 100 files.
 	//
 	// A .torrent file is sent as `multipart/form-data`: each file in a part
 	// named `torrent`, the other fields as JSON in a part named `request`,
@@ -3172,6 +3196,10 @@ func (c *ClientWithResponses) ListTasksWithResponse(ctx context.Context, params 
 //
 // When the answer is 201, the tasks are on disk and survive a crash.
 //
+// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+// unless configured otherwise (`torrent_too_large`), and an upload four
+// times that, in at most 100 files.
+//
 // A .torrent file is sent as `multipart/form-data`: each file in a part
 // named `torrent`, the other fields as JSON in a part named `request`,
 // which may be left out.
@@ -3190,6 +3218,10 @@ func (c *ClientWithResponses) CreateTasksWithBodyWithResponse(ctx context.Contex
 // CreateTasksWithResponse Create a task for each source, all or none
 //
 // When the answer is 201, the tasks are on disk and survive a crash.
+//
+// A JSON body may have 1 MiB (`body_too_large`); a .torrent file 10 MiB
+// unless configured otherwise (`torrent_too_large`), and an upload four
+// times that, in at most 100 files.
 //
 // A .torrent file is sent as `multipart/form-data`: each file in a part
 // named `torrent`, the other fields as JSON in a part named `request`,
