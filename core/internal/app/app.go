@@ -92,7 +92,7 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 		return nil, err
 	}
 	s.nodes.CountActive(s.tasks.ActiveJobs)
-	err = s.metrics.Watch(metrics.Snapshots{Tasks: st.TaskCounts, Downloaders: s.nodes.Views, Rates: s.tasks.Rates})
+	err = s.metrics.Watch(metrics.Snapshots{Tasks: taskCounts(st), Downloaders: s.nodes.Views, Rates: s.tasks.Rates})
 	if err != nil {
 		return nil, err
 	}
@@ -176,4 +176,14 @@ func (s *Server) stopHTTP(ctx context.Context) error {
 		return s.http.Close()
 	}
 	return nil
+}
+
+func taskCounts(st *store.Store) func(context.Context) (map[core.TaskState]int64, error) {
+	return func(ctx context.Context) (map[core.TaskState]int64, error) {
+		counts, err := st.TaskCounts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return counts.ByState, nil
+	}
 }

@@ -98,7 +98,7 @@ func (s *Service) Plugins(ctx context.Context) ([]core.PluginView, error) {
 	var out []core.PluginView
 	for _, n := range s.allNodes() {
 		for _, p := range n.observedPlugins() {
-			out = append(out, core.PluginView{ObservedPlugin: p, Node: n.ID, Instances: s.instances(n, p.Name)})
+			out = append(out, core.PluginView{ObservedPlugin: p, Node: n.ID, NodeName: n.Name, Instances: s.instances(n, p.Name)})
 		}
 	}
 	slices.SortFunc(out, func(a, b core.PluginView) int {

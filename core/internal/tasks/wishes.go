@@ -16,11 +16,11 @@ func (s *Service) Cancel(ctx context.Context, id core.TaskID) (*core.TaskView, e
 		if t.State.Ended() {
 			return errs.New(errs.WrongState, "The task is %s already.", t.State)
 		}
-		return s.cancel(tx, t)
+		return s.cancelIn(tx, t)
 	})
 }
 
-func (s *Service) cancel(tx *store.Tx, t *core.Task) error {
+func (s *Service) cancelIn(tx *store.Tx, t *core.Task) error {
 	if !t.Cancel(s.now()) || t.Job == "" {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 		}
 	}
 	_, err := s.change(ctx, id, func(tx *store.Tx, t *core.Task) error {
-		if err := s.cancel(tx, t); err != nil {
+		if err := s.cancelIn(tx, t); err != nil {
 			return err
 		}
 		now := s.now().UTC()
