@@ -6,7 +6,6 @@ package metrics
 import (
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,27 +50,19 @@ func New() *Metrics {
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(), transitions, m.commits, m.batches,
+		transitions, m.commits, m.batches,
 	)
 	return m
 }
 
-// buildInfo is always 1; what counts is its labels.
-func buildInfo() prometheus.Collector {
-	labels := prometheus.Labels{"version": "unknown", "revision": "unknown", "goversion": runtime.Version()}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		labels["version"] = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				labels["revision"] = s.Value
-			}
-		}
-	}
+// Build adds a metric that is always 1 and tells by its labels what runs.
+func (m *Metrics) Build(version string) {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "haul_build_info", Help: "What this haul was built from; always 1.", ConstLabels: labels,
+		Name: "haul_build_info", Help: "What haul this is; always 1.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	g.Set(1)
-	return g
+	m.registry.MustRegister(g)
 }
 
 // Registry takes the metrics of other parts.

@@ -44,6 +44,7 @@ func filled(t *testing.T, s Snapshots) *Metrics {
 	if err := m.Watch(s); err != nil {
 		t.Fatal(err)
 	}
+	m.Build("1.2.3")
 	m.TaskTransition(core.StateCompleted)
 	m.TaskTransition(core.StateCompleted)
 	m.TaskTransition("made_up")
@@ -81,7 +82,7 @@ func TestAScrapeShowsHowTheServerFares(t *testing.T) {
 		`haul_plugin_restarts_total{downloader="fast",node="local",plugin="aria2"} 2`,
 		`haul_store_commit_duration_seconds_count 1`,
 		`haul_store_commit_transactions_sum 16`,
-		`haul_build_info{`, `go_goroutines `, `process_resident_memory_bytes `,
+		`version="1.2.3"} 1`, `go_goroutines `, `process_resident_memory_bytes `,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the scrape lacks %q", want)
@@ -106,7 +107,7 @@ func TestMetricsFollowTheConventionsAndHaveBoundedLabels(t *testing.T) {
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	bounded := []string{"state", "downloader", "node", "plugin", "group", "code", "route", "version", "revision", "goversion"}
+	bounded := []string{"state", "downloader", "node", "plugin", "group", "code", "route", "version", "goversion"}
 	for _, f := range families {
 		if strings.HasPrefix(f.GetName(), "go_") || strings.HasPrefix(f.GetName(), "process_") {
 			continue

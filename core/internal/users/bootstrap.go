@@ -33,6 +33,7 @@ func (s *Service) Bootstrap(ctx context.Context, adminPassword string) (generate
 		s.log.Warn("the admin's password is short", "user", core.AdminUserName)
 	}
 	hash := hashPassword(adminPassword)
+	defer freeHashMemory()
 	if err := s.store.Update(ctx, func(tx *store.Tx) error { return s.makeFirst(tx, hash) }); err != nil {
 		return "", fmt.Errorf("make the first user: %w", err)
 	}

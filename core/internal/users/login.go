@@ -47,17 +47,11 @@ func (s *Service) lookUp(ctx context.Context, name string) (*core.User, error) {
 
 // verify waits for its turn, checks the password and counts the guess.
 func (s *Service) verify(ctx context.Context, who guesser, user *core.User, password string) error {
-	if s.waiting.Add(1) > maxWaiting {
-		s.waiting.Add(-1)
-		return errs.New(errs.TooManyLogins, "Too many people log in at this moment.").WithHint("Try again in a few seconds.")
+	release, err := s.takeTurn(ctx)
+	if err != nil {
+		return err
 	}
-	defer s.waiting.Add(-1)
-	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
-	case <-ctx.Done():
-		return errs.Wrap(ctx.Err(), errs.Canceled, "The login was given up.")
-	}
+	defer release()
 	if err := s.guesses.check(who); err != nil {
 		return err
 	}
@@ -72,4 +66,24 @@ func (s *Service) verify(ctx context.Context, who guesser, user *core.User, pass
 	}
 	s.guesses.succeeded(who)
 	return nil
+}
+
+// takeTurn waits until nobody else makes a hash.
+func (s *Service) takeTurn(ctx context.Context) (release func(), err error) {
+	if s.waiting.Add(1) > maxWaiting {
+		s.waiting.Add(-1)
+		return nil, errs.New(errs.TooManyLogins, "Too many people log in at this moment.").WithHint("Try again in a few seconds.")
+	}
+	select {
+	case s.hashing <- struct{}{}:
+	case <-ctx.Done():
+		s.waiting.Add(-1)
+		return nil, errs.Wrap(ctx.Err(), errs.Canceled, "The login was given up.")
+	}
+	return func() {
+		<-s.hashing
+		if s.waiting.Add(-1) == 0 {
+			freeHashMemory()
+		}
+	}, nil
 }
