@@ -1,0 +1,186 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/secret"
+)
+
+// kinds are all kinds of records.
+type kinds struct {
+	task        kind[core.Task]
+	job         kind[core.Job]
+	user        kind[core.User]
+	group       kind[core.Group]
+	token       kind[core.Token]
+	node        kind[core.Node]
+	downloader  kind[core.Downloader]
+	storage     kind[core.Storage]
+	idempotency kind[Idempotency]
+}
+
+// Prefixes of the indexes; see Store.
+const (
+	contentPrefix       = "task.content/"
+	taskOwnerIndex      = "task.owner/"
+	taskStateIndex      = "task.state/"
+	taskJobIndex        = "task.job/"
+	jobNodeIndex        = "job.node/"
+	userNames           = "user.name/"
+	groupNames          = "group.name/"
+	nodeNames           = "node.name/"
+	downloaderNames     = "downloader.name/"
+	storageNames        = "storage.name/"
+	tokenHashes         = "token.hash/"
+	tokenUserIndex      = "token.user/"
+	tokenExpiryIndex    = "token.expiry/"
+	idempotencyAgeIndex = "idempotency.age/"
+
+	countState      = "task.count/state/"
+	countOwner      = "task.count/owner/"
+	countDownloader = "task.count/downloader/"
+)
+
+func newKinds(box *secret.Box) *kinds {
+	return &kinds{
+		task: kind[core.Task]{
+			name: "task", id: func(t *core.Task) string { return string(t.ID) },
+			entries: taskEntries, counters: taskCounters,
+		},
+		job: kind[core.Job]{
+			name: "job", id: func(j *core.Job) string { return string(j.ID) },
+			entries: func(j *core.Job) []string { return []string{jobNodeIndex + string(j.Node) + "/" + string(j.ID)} },
+		},
+		user: kind[core.User]{
+			name: "user", id: func(u *core.User) string { return string(u.ID) },
+			unique: func(u *core.User) []string { return []string{userNames + u.Name} },
+		},
+		group: kind[core.Group]{
+			name: "group", id: func(g *core.Group) string { return string(g.ID) },
+			unique: func(g *core.Group) []string { return []string{groupNames + g.Name} },
+		},
+		token: kind[core.Token]{
+			name: "token", id: func(t *core.Token) string { return string(t.ID) },
+			unique: func(t *core.Token) []string { return []string{tokenHashes + t.Hash} }, entries: tokenEntries,
+		},
+		node: kind[core.Node]{
+			name: "node", id: func(n *core.Node) string { return string(n.ID) },
+			unique: func(n *core.Node) []string { return []string{nodeNames + n.Name} },
+		},
+		downloader: downloaderKind(box),
+		storage: kind[core.Storage]{
+			name: "storage", id: func(s *core.Storage) string { return string(s.ID) },
+			unique: func(s *core.Storage) []string { return []string{storageNames + s.Name} },
+		},
+		idempotency: kind[Idempotency]{
+			name: "idempotency", id: func(i *Idempotency) string { return idempotencyID(i.Owner, i.Key) },
+			entries: func(i *Idempotency) []string {
+				return []string{idempotencyAgeIndex + sortable(i.CreatedAt) + "/" + idempotencyID(i.Owner, i.Key)}
+			},
+		},
+	}
+}
+
+// taskEntries leaves a deleted task in the index of its job alone: the job may
+// still have to be ended.
+func taskEntries(t *core.Task) []string {
+	out := make([]string, 0, 3)
+	if t.Job != "" {
+		out = append(out, taskJobIndex+string(t.Job)+"/"+string(t.ID))
+	}
+	if t.DeletedAt != nil {
+		return out
+	}
+	return append(out,
+		taskOwnerIndex+string(t.Owner)+"/"+string(t.ID),
+		taskStateIndex+string(t.State)+"/"+string(t.ID))
+}
+
+func taskCounters(t *core.Task) []string {
+	if t.DeletedAt != nil {
+		return nil
+	}
+	out := make([]string, 0, 3)
+	out = append(out, countState+string(t.State), countOwner+string(t.Owner)+"/"+string(t.State))
+	if t.Downloader != "" {
+		out = append(out, countDownloader+string(t.Downloader)+"/"+string(t.State))
+	}
+	return out
+}
+
+func tokenEntries(t *core.Token) []string {
+	out := []string{tokenUserIndex + string(t.User) + "/" + string(t.ID)}
+	if !t.ExpiresAt.IsZero() {
+		out = append(out, tokenExpiryIndex+sortable(t.ExpiresAt)+"/"+string(t.ID))
+	}
+	return out
+}
+
+// sortable returns a time as text that sorts as times do, to the second.
+func sortable(t time.Time) string { return fmt.Sprintf("%012d", max(0, t.Unix())) }
+
+// Idempotency is what is remembered of a request with an Idempotency-Key.
+type Idempotency struct {
+	// Owner and Key are set by Tx.PutIdempotency.
+	Owner core.UserID `json:"owner"`
+	Key   string      `json:"key"`
+	// RequestHash tells another request under the same key.
+	RequestHash string `json:"request_hash"`
+	// Tasks are what the request made.
+	Tasks     []core.TaskID `json:"tasks"`
+	CreatedAt time.Time     `json:"created_at"`
+}
+
+// idempotencyID hashes the key, which may hold anything.
+func idempotencyID(owner core.UserID, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return string(owner) + "." + hex.EncodeToString(sum[:])
+}
+
+// sealedDownloader is a downloader as it is stored.
+type sealedDownloader struct {
+	core.Downloader
+	// Settings are sealed; the record's key is what they are bound to.
+	Settings []byte `json:"settings,omitempty"`
+}
+
+func downloaderKind(box *secret.Box) kind[core.Downloader] {
+	return kind[core.Downloader]{
+		name: "downloader", id: func(d *core.Downloader) string { return string(d.ID) },
+		unique: func(d *core.Downloader) []string { return []string{downloaderNames + d.Name} },
+		marshal: func(key string, d *core.Downloader) ([]byte, error) {
+			sealed := sealedDownloader{Downloader: *d}
+			if len(d.Settings) > 0 {
+				sealed.Settings = box.Seal(d.Settings, []byte(key))
+			}
+			return json.Marshal(sealed)
+		},
+		unmarshal: func(key string, b []byte, d *core.Downloader) error {
+			var sealed sealedDownloader
+			if err := json.Unmarshal(b, &sealed); err != nil {
+				return err
+			}
+			*d = sealed.Downloader
+			if len(sealed.Settings) == 0 {
+				return nil
+			}
+			var err error
+			d.Settings, err = box.Open(sealed.Settings, []byte(key))
+			return err
+		},
+		same: sameDownloader,
+	}
+}
+
+// sameDownloader compares in clear, since nothing is sealed alike twice.
+func sameDownloader(a, b *core.Downloader) bool {
+	plainA, errA := json.Marshal(a)
+	plainB, errB := json.Marshal(b)
+	return errA == nil && errB == nil && bytes.Equal(plainA, plainB) && bytes.Equal(a.Settings, b.Settings)
+}
