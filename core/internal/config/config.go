@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -170,11 +171,11 @@ func (m mistake) String() string {
 }
 
 func invalid(mistakes []mistake) error {
-	text := "The configuration is not valid."
+	lines := []string{"The configuration is not valid."}
 	for _, m := range mistakes {
-		text += "\n  " + m.String()
+		lines = append(lines, "  "+m.String())
 	}
-	err := errs.New(errs.InvalidRequest, "%s", text).WithHint("docs/configuration.md explains every key; haul serve --help lists the flags.")
+	err := errs.New(errs.InvalidRequest, "%s", strings.Join(lines, "\n")).WithHint("docs/configuration.md explains every key; haul serve --help lists the flags.")
 	for _, m := range mistakes {
 		err = err.WithField(m.key, m.message)
 	}

@@ -53,8 +53,8 @@ func (c *identityCache) put(hash tokenHash, entry cached, generation uint64) {
 		return
 	}
 	if _, ok := c.entries[hash]; !ok && len(c.entries) >= maxCached {
-		for any := range c.entries {
-			delete(c.entries, any)
+		for whichever := range c.entries {
+			delete(c.entries, whichever)
 			break
 		}
 	}

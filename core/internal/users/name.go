@@ -16,11 +16,11 @@ var namePattern = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]{0,31}$`)
 // reservedNames would be misread: by Windows as devices, by the API as words.
 var reservedNames = []string{"con", "prn", "aux", "nul", "me", "haul", "system", "shared", "anonymous"}
 
-var reservedDevice = regexp.MustCompile(`^(com|lpt)[0-9]$`)
+var reservedDevice = regexp.MustCompile(`^(com|lpt)\d$`)
 
 // CheckName returns errs.InvalidRequest for what cannot be the name of a user.
 func CheckName(name string) error {
-	why := ""
+	var why string
 	stem, _, _ := strings.Cut(name, ".")
 	switch {
 	case !namePattern.MatchString(name):

@@ -84,9 +84,9 @@ func (f *fixture) login(t *testing.T) *core.Login {
 	return login
 }
 
-func (f *fixture) identity(t *testing.T, secret string) *core.Identity {
+func (f *fixture) identity(t *testing.T, token string) *core.Identity {
 	t.Helper()
-	id, err := f.Authenticate(t.Context(), secret)
+	id, err := f.Authenticate(t.Context(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestNobodysPasswordIsHashedAsAnybodysIs(t *testing.T) {
 			t.Errorf("%s was answered without a hash: %v", name, err)
 		}
 	}
-	real, err := parseHash(hashPassword("x"))
+	somebodys, err := parseHash(hashPassword("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,9 +182,9 @@ func TestNobodysPasswordIsHashedAsAnybodysIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real.salt, real.hash = make([]byte, len(real.salt)), make([]byte, len(real.hash))
-	if !reflect.DeepEqual(real, nobodys) {
-		t.Errorf("nobody's hash costs %+v, a real one %+v", nobodys, real)
+	somebodys.salt, somebodys.hash = make([]byte, len(somebodys.salt)), make([]byte, len(somebodys.hash))
+	if !reflect.DeepEqual(somebodys, nobodys) {
+		t.Errorf("nobody's hash costs %+v, a real one %+v", nobodys, somebodys)
 	}
 }
 
@@ -310,10 +310,10 @@ func TestExpiredTokensAreRemovedAndNoOthers(t *testing.T) {
 
 func TestOnlyTokensThatWereMadeAreTaken(t *testing.T) {
 	f := started(t)
-	secret := f.login(t).Secret
-	flipped := []byte(secret)
+	token := f.login(t).Secret
+	flipped := []byte(token)
 	flipped[10] ^= 1
-	for _, s := range []string{"", "haul_", secret[:len(secret)-1], secret + "a", string(flipped), " " + secret, strings.Repeat("a", 1<<20), strings.ToUpper(secret)} {
+	for _, s := range []string{"", "haul_", token[:len(token)-1], token + "a", string(flipped), " " + token, strings.Repeat("a", 1<<20), strings.ToUpper(token)} {
 		if _, err := f.Authenticate(t.Context(), s); !errs.Is(err, errs.Unauthenticated) {
 			t.Errorf("%.60q: %v", s, err)
 		}
@@ -322,14 +322,14 @@ func TestOnlyTokensThatWereMadeAreTaken(t *testing.T) {
 
 func TestARequestReadsNothingOnceItsTokenIsKnown(t *testing.T) {
 	f := started(t)
-	secret := f.login(t).Secret
-	f.identity(t, secret)
+	token := f.login(t).Secret
+	f.identity(t, token)
 	if err := f.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f.identity(t, secret)
+	f.identity(t, token)
 	f.pass(cacheLife)
-	if _, err := f.Authenticate(t.Context(), secret); err == nil || errs.Is(err, errs.Unauthenticated) {
+	if _, err := f.Authenticate(t.Context(), token); err == nil || errs.Is(err, errs.Unauthenticated) {
 		t.Errorf("a store that fails must not look like a wrong token: %v", err)
 	}
 }
@@ -384,11 +384,11 @@ func TestACacheIsBounded(t *testing.T) {
 
 func BenchmarkAuthenticate(b *testing.B) {
 	c := &Service{now: time.Now, cache: newIdentityCache()}
-	secret := newSecret()
-	hash := hashOf(secret)
+	token := newSecret()
+	hash := hashOf(token)
 	c.cache.put(hash, cached{expires: time.Now().Add(time.Hour), until: time.Now().Add(time.Hour)}, 0)
 	for b.Loop() {
-		if _, err := c.Authenticate(b.Context(), secret); err != nil {
+		if _, err := c.Authenticate(b.Context(), token); err != nil {
 			b.Fatal(err)
 		}
 	}
