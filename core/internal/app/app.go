@@ -63,6 +63,7 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	s.metrics = metrics.New()
+	s.metrics.Build(Version)
 	st, err := s.openStore(ctx)
 	if err != nil {
 		return nil, err
