@@ -26,7 +26,7 @@ func TestBadRequestsAreRefusedAtOnce(t *testing.T) {
 		code   string
 	}{
 		{"not a URL", sources("hello world"), 400, "invalid_source"},
-		{"an empty source", sources(""), 400, "invalid_source"},
+		{"an empty source", sources(""), 400, "invalid_request"},
 		{"a URL without a host", sources("http:///x"), 400, "invalid_source"},
 		{"no sources", object{"sources": []any{}}, 400, "invalid_source"},
 		{"a scheme that nobody knows", sources("gopher://example.org/x"), 400, "source_scheme_unsupported"},
