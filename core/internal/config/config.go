@@ -171,11 +171,11 @@ func (m mistake) String() string {
 }
 
 func invalid(mistakes []mistake) error {
-	lines := []string{"The configuration is not valid."}
+	texts := make([]string, 0, len(mistakes))
 	for _, m := range mistakes {
-		lines = append(lines, "  "+m.String())
+		texts = append(texts, m.String())
 	}
-	err := errs.New(errs.InvalidRequest, "%s", strings.Join(lines, "\n")).WithHint("docs/configuration.md explains every key; haul serve --help lists the flags.")
+	err := errs.New(errs.InvalidRequest, "The configuration is not valid: %s.", strings.Join(texts, "; ")).WithHint("docs/configuration.md explains every key; haul serve --help lists the flags.")
 	for _, m := range mistakes {
 		err = err.WithField(m.key, m.message)
 	}
