@@ -188,7 +188,7 @@ func (p *peer) answerExtended(m []byte) error {
 	case 0:
 		ids, _ := d["m"].(dict)
 		id, _ := ids["ut_metadata"].(int64)
-		p.meta = byte(id) //nolint:gosec // an id that does not fit is nobody's
+		p.meta = byte(id) // one that does not fit is nobody's
 	case ourMetadataID:
 		return p.sendMetadata(d)
 	}
@@ -218,7 +218,7 @@ func (p *peer) send(id byte, body ...[]byte) error {
 	for _, b := range body {
 		n += len(b)
 	}
-	m := binary.BigEndian.AppendUint32(make([]byte, 0, n+4), uint32(n)) //nolint:gosec // below maxMessage
+	m := binary.BigEndian.AppendUint32(make([]byte, 0, n+4), uint32(n))
 	m = append(m, id)
 	for _, b := range body {
 		m = append(m, b...)

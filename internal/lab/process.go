@@ -2,7 +2,7 @@ package lab
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,7 +98,7 @@ func unprivileged(program string, args ...string) (*exec.Cmd, error) {
 	}
 	setpriv, err := exec.LookPath("setpriv")
 	if err != nil {
-		return nil, fmt.Errorf("setpriv is missing, install it: apt-get install util-linux")
+		return nil, errors.New("setpriv is missing, install it: apt-get install util-linux")
 	}
 	drop := []string{"--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--", program}
 	return exec.Command(setpriv, append(drop, args...)...), nil

@@ -53,7 +53,7 @@ func (s *Swarm) enter(who leecher, leaves bool) (peers string, t *seeded) {
 }
 
 func compactPeer(b []byte, port int) []byte {
-	return binary.BigEndian.AppendUint16(append(b, 127, 0, 0, 1), uint16(port)) //nolint:gosec // a TCP port
+	return binary.BigEndian.AppendUint16(append(b, 127, 0, 0, 1), uint16(port))
 }
 
 // present reports whether a leecher is still in the swarm.

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -67,7 +66,7 @@ func serveCut(rw http.ResponseWriter, _ *http.Request, p payload) {
 
 func serveNamed(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "application/octet-stream")
-	rw.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s"`, r.URL.Query().Get("n")))
+	rw.Header().Set("Content-Disposition", `attachment; filename="`+r.URL.Query().Get("n")+`"`)
 	servePlain(rw, r, newPayload("named", DataSize))
 }
 
