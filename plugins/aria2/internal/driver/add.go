@@ -92,7 +92,7 @@ func (d *Driver) metalinkAdditions(req downloader.AddRequest) ([]addition, handl
 		o["out"] = f.Name
 		o[markOption] = d.mark(req.JobID, i, len(m.Files))
 		if sum := checksum(f); sum != "" {
-			o["checksum"] = sum
+			o["checksum"], o["check-integrity"] = sum, "true"
 		}
 		out[i] = addition{gid, addURI(o, f.URLs...)}
 	}

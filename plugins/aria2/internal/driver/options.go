@@ -19,10 +19,11 @@ type options map[string]string
 // says.
 var common = options{
 	// Without a control file beside it a file is never taken for whole: it is
-	// written anew, or verified where there is something to verify it with.
+	// written anew, or verified where there is something to verify it with
+	// (check-integrity, which costs time where there is not).
 	"allow-overwrite":     "true",
 	"continue":            "false",
-	"check-integrity":     "true",
+	"check-integrity":     "false",
 	"auto-file-renaming":  "false", // the job has a directory of its own
 	"remove-control-file": "false",
 	"conditional-get":     "false",
@@ -51,7 +52,8 @@ var forFile = options{
 
 // forTorrent are set for torrents and magnet links.
 var forTorrent = options{
-	"seed-time": "0",
+	"check-integrity": "true",
+	"seed-time":       "0",
 	// Both files go to the job's directory, from where a daemon that starts
 	// again takes the metadata.
 	"rpc-save-upload-metadata": "true",

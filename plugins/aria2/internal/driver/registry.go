@@ -75,7 +75,7 @@ type job struct {
 	// files is there once all data is, and the session file is known not to
 	// hold the job any more.
 	files []downloader.File
-	// adding means that Add has not returned yet; missed, that an event came
+	// adding means that Add has not returned yet; missed, that something ended
 	// in that time.
 	adding, missed bool
 	// followers are the real downloads behind magnet links.
@@ -113,7 +113,7 @@ func (r *registry) getLocked(id string, h handle) *job {
 	return j
 }
 
-// begin registers a job that is about to be added, so that no event about it
+// begin registers a job that is about to be added, so that no end of it
 // is lost. End it with added or forget.
 func (r *registry) begin(id string, h handle) *job {
 	r.mu.Lock()
@@ -123,7 +123,7 @@ func (r *registry) begin(id string, h handle) *job {
 	return j
 }
 
-// added ends begin; it reports whether an event came in between.
+// added ends begin; it reports whether something ended in between.
 func (r *registry) added(j *job) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,8 +160,8 @@ func (r *registry) forget(id string) {
 
 // family returns all gids of the job that an event is about, or the gid alone
 // where it is not known: it may be a follower's. A job that is being added has
-// none yet, and counts as having missed an event.
-func (r *registry) family(gid string) []string {
+// none yet, and is looked after when it was added, where something has ended.
+func (r *registry) family(gid string, ended bool) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := r.byGID[gid]
@@ -169,7 +169,7 @@ func (r *registry) family(gid string) []string {
 	case j == nil:
 		return []string{gid}
 	case j.adding:
-		j.missed = true
+		j.missed = j.missed || ended
 		return nil
 	}
 	return slices.Concat(j.gids, j.followers)

@@ -9,12 +9,13 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
-// idleShare keeps what looking after events costs the daemon, saves of its
-// session above all, below a tenth of its time: after a look that took t no
-// other begins for idleShare times t, and what happens meanwhile goes into one.
+// A look after an event saves the daemon's session, which costs it some
+// milliseconds when it has many downloads. So after a look that took t no other
+// begins for idleShare times t, at most maxIdle, and what happens meanwhile goes
+// into one.
 const (
 	idleShare = 9
-	maxIdle   = 250 * time.Millisecond
+	maxIdle   = 50 * time.Millisecond
 )
 
 // Watch implements downloader.Watcher. A status is pushed a few milliseconds
@@ -60,7 +61,7 @@ func (d *Driver) Watch(ctx context.Context, fn func([]downloader.Status)) error 
 func (d *Driver) happened(ctx context.Context, events map[string]string) ([]downloader.Status, error) {
 	var plain, ended []string
 	for gid, kind := range events {
-		gids := d.jobs.family(gid)
+		gids := d.jobs.family(gid, isEnd(kind))
 		if isEnd(kind) {
 			ended = append(ended, gids...)
 		} else {
