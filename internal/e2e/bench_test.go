@@ -159,8 +159,10 @@ func BenchmarkCreateTask(b *testing.B) {
 	for _, clients := range []int{1, 16} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			const lasting = 3 * time.Second
+			before := CPUTime(b, s.PID())
 			n := postTasks(b, s, clients, lasting)
 			b.ReportMetric(float64(n)/lasting.Seconds(), "posts/s")
+			b.ReportMetric(float64((CPUTime(b, s.PID())-before).Microseconds())/float64(n), "cpu-µs/post")
 		})
 	}
 }
