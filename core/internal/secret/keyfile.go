@@ -81,9 +81,9 @@ func makeKey(path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
 	key := make([]byte, KeySize)
-	rand.Read(key) //nolint:errcheck,gosec // never fails: the program ends instead
-	_, err = f.Write(key)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	rand.Read(key) // never fails: the program ends instead
+	_, written := f.Write(key)
+	if err := errors.Join(written, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {

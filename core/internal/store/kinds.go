@@ -39,7 +39,7 @@ const (
 	storageNames        = "storage.name/"
 	tokenHashes         = "token.hash/"
 	tokenUserIndex      = "token.user/"
-	tokenExpiryIndex    = "token.expiry/"
+	tokenExpiryIndex    = "token.expiry/" //nolint:gosec // no credential
 	idempotencyAgeIndex = "idempotency.age/"
 
 	countState      = "task.count/state/"

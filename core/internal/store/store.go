@@ -70,7 +70,10 @@ func open(ctx context.Context, kv KV, o Options, list []migration) (*Store, erro
 	if err := s.migrate(ctx, list); err != nil {
 		return nil, err
 	}
-	return s, s.checkKey(ctx)
+	if err := s.checkKey(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // keyCheck is sealed with the key that belongs to the database.

@@ -115,7 +115,7 @@ func TestAnIdThatIsNoneIsNotFound(t *testing.T) {
 // a plain look at all tasks says, while the tasks live their lives.
 func TestListsAgreeWithAScan(t *testing.T) {
 	f := open(t)
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret
+	rng := rand.New(rand.NewPCG(1, 2))
 	tasks := map[core.TaskID]*core.Task{}
 	for range 150 {
 		task := newTask([]core.UserID{alice, bob}[rng.IntN(2)], core.TaskStates[rng.IntN(len(core.TaskStates))])
@@ -169,7 +169,12 @@ func changeAnyhow(rng *rand.Rand, task *core.Task) {
 func manyFilters() []store.TaskFilter {
 	var out []store.TaskFilter
 	for _, f := range []store.TaskFilter{
-		{}, {IncludeDeleted: true}, {Node: "n1"}, {Downloader: "d2"}, {Text: "NAME 3"}, {Text: "nothing has this"},
+		{},
+		{IncludeDeleted: true},
+		{Node: "n1"},
+		{Downloader: "d2"},
+		{Text: "NAME 3"},
+		{Text: "nothing has this"},
 		{States: []core.TaskState{core.StateQueued}},
 		{States: []core.TaskState{core.StateCompleted, core.StateQueued, core.StateHeld}},
 		{States: core.TaskStates},

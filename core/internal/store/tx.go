@@ -11,9 +11,9 @@ import (
 // Bounds of Update. Most conflicts are over at the second try; after
 // politeAttempts those who still lose go one after the other.
 const (
-	maxAttempts    = 20
-	politeAttempts = 4
-	maxPause       = 5 * time.Millisecond
+	politeAttempts    = 4
+	contendedAttempts = 16
+	maxPause          = 5 * time.Millisecond
 )
 
 // Update runs fn and makes everything that it did in one transaction, or
@@ -24,24 +24,33 @@ const (
 // fn must not keep tx, use it from another goroutine, call Update, or wait for
 // anything but the store.
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
-	for attempt := range maxAttempts {
-		if attempt == politeAttempts {
-			select {
-			case s.contended <- struct{}{}:
-				defer func() { <-s.contended }()
-			case <-ctx.Done():
-				return coded(ctx.Err())
-			}
-		}
-		done, err := s.try(ctx, fn)
-		if done || err != nil {
-			return err
-		}
-		if err := pause(ctx, attempt); err != nil {
-			return err
-		}
+	done, err := s.tryTimes(ctx, fn, politeAttempts)
+	if done || err != nil {
+		return err
+	}
+	select {
+	case s.contended <- struct{}{}:
+		defer func() { <-s.contended }()
+	case <-ctx.Done():
+		return coded(ctx.Err())
+	}
+	done, err = s.tryTimes(ctx, fn, contendedAttempts)
+	if done || err != nil {
+		return err
 	}
 	return errs.New(errs.Conflict, "Too many others changed the same things at the same time.")
+}
+
+func (s *Store) tryTimes(ctx context.Context, fn func(tx *Tx) error, times int) (done bool, err error) {
+	for attempt := range times {
+		if done, err = s.try(ctx, fn); done || err != nil {
+			return done, err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // try reports false when something that fn has read was changed meanwhile.

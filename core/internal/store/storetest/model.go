@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -98,7 +99,7 @@ func sameEntry(a, b store.Entry) bool {
 }
 
 func (m *model) randomKey(rng *rand.Rand) string {
-	return string(rune('a'+rng.IntN(3))) + "/" + string(rune('0'+rng.IntN(10)))
+	return fmt.Sprintf("%c/%d", "abc"[rng.IntN(3)], rng.IntN(10))
 }
 
 // random makes a transaction; keys below "c/" are counters.
