@@ -85,9 +85,14 @@ func startQBittorrentClient(t *testing.T) client {
 	}
 	c := qbittorrentClient{StartQBittorrent(t, QBittorrentOptions{}), newClient()}
 	c.http.Jar = jar
+	c.login(t)
+	return c
+}
+
+func (c qbittorrentClient) login(t *testing.T) {
+	t.Helper()
 	form := url.Values{"username": {c.Username}, "password": {c.Password}}
 	do(t, c.http, post(t, c.Address+"/api/v2/auth/login", "application/x-www-form-urlencoded", bytes.NewBufferString(form.Encode())))
-	return c
 }
 
 func (c qbittorrentClient) add(t *testing.T, field, file string, content []byte) {
