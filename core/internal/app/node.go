@@ -36,7 +36,7 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	var node *worker.Node
 	host, err := pluginhost.New(pluginhost.Options{
 		Dirs: s.config.PluginDirs(), RuntimeDir: filepath.Join(dir, "run"), StateDir: filepath.Join(dir, "state"),
-		OnChange: func(id string) { node.InstanceChanged(id) }, Logger: log.Named("plugin"),
+		OnChange: func(id string) { node.InstanceChanged(id) }, Logger: log,
 	})
 	if err != nil {
 		return nil, err
