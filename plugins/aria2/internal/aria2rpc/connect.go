@@ -124,12 +124,12 @@ func (c *Client) connect(ctx context.Context) (*Peer, error) {
 func (c *Client) open(ctx context.Context, ep Endpoint) (*Peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	sock, resp, err := dialSocket(ctx, c.http, ep, c.dispatch)
+	sock, err := dialSocket(ctx, c.http, ep, c.dispatch)
 	if err == nil {
 		c.wg.Go(sock.read)
 		return &Peer{endpoint: ep, via: sock, socket: sock}, nil
 	}
-	if resp == nil {
+	if !errors.Is(err, errNoUpgrade) {
 		return nil, err
 	}
 	return &Peer{endpoint: ep, via: &poster{endpoint: ep, client: c.http}, until: time.Now().Add(retryUpgrade)}, nil

@@ -29,18 +29,25 @@ type socket struct {
 	err     error // why it ended
 }
 
-// dialSocket opens a WebSocket. Where the server answers with something else
-// than the upgrade, that answer is returned beside the error.
-func dialSocket(ctx context.Context, client *http.Client, ep Endpoint, onEvent func(Event)) (*socket, *http.Response, error) {
+// errNoUpgrade is a server that answers, but not with the upgrade.
+var errNoUpgrade = errors.New("the server does not upgrade to WebSocket")
+
+// dialSocket opens a WebSocket. It fails with errNoUpgrade where the server
+// answers with something else.
+func dialSocket(ctx context.Context, client *http.Client, ep Endpoint, onEvent func(Event)) (*socket, error) {
 	conn, resp, err := websocket.Dial(ctx, ep.URL.String(), &websocket.DialOptions{HTTPClient: client})
+	if err != nil && resp != nil {
+		_ = resp.Body.Close()
+		return nil, errNoUpgrade
+	}
 	if err != nil {
-		return nil, resp, fmt.Errorf("open WebSocket: %w", stripURL(err))
+		return nil, fmt.Errorf("open WebSocket: %w", stripURL(err))
 	}
 	conn.SetReadLimit(readLimit)
 	return &socket{
 		endpoint: ep, conn: conn, onEvent: onEvent,
 		done: make(chan struct{}), waiting: map[string]chan message{},
-	}, nil, nil
+	}, nil
 }
 
 // read hands out what arrives until the connection ends.

@@ -16,16 +16,16 @@ func (t *task) failure() error {
 	}
 	e := failureOf(t.ErrorCode, t.ErrorMessage)
 	if t.ErrorMessage != "" {
-		e.Err = &aria2Message{t.ErrorCode, t.ErrorMessage}
+		e.Err = &aria2Error{t.ErrorCode, t.ErrorMessage}
 	}
 	return e
 }
 
-// aria2Message is for logs: it may hold a path or a host.
-type aria2Message struct{ code, message string }
+// aria2Error is for logs: it may hold a path or a host.
+type aria2Error struct{ code, message string }
 
 // Error returns aria2's words.
-func (m *aria2Message) Error() string { return "aria2 error " + m.code + ": " + m.message }
+func (m *aria2Error) Error() string { return "aria2 error " + m.code + ": " + m.message }
 
 var failures = map[string]struct {
 	code      errs.Code

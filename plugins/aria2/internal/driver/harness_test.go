@@ -42,9 +42,6 @@ type aria2 struct {
 
 func startAria2(t testing.TB, opts ...string) *aria2 {
 	t.Helper()
-	if _, err := exec.LookPath("aria2c"); err != nil {
-		t.Skip("aria2c is not installed")
-	}
 	a := &aria2{t: t, base: t.TempDir(), port: freePort(t), opts: opts}
 	a.start()
 	t.Cleanup(a.kill)

@@ -132,9 +132,12 @@ func isFileName(n string) bool {
 // checksums are aria2's names of the algorithms, the best first, with how
 // metalinks of both versions write them.
 var checksums = []struct{ aria2, metalink string }{
-	{"sha-512", "sha-512"}, {"sha-512", "sha512"},
-	{"sha-256", "sha-256"}, {"sha-256", "sha256"},
-	{"sha-1", "sha-1"}, {"sha-1", "sha1"},
+	{"sha-512", "sha-512"},
+	{"sha-512", "sha512"},
+	{"sha-256", "sha-256"},
+	{"sha-256", "sha256"},
+	{"sha-1", "sha-1"},
+	{"sha-1", "sha1"},
 	{"md5", "md5"},
 }
 

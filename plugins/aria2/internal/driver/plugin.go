@@ -40,11 +40,10 @@ func (Plugin) Describe(context.Context) (downloader.Description, error) {
 		},
 		SettingsSchema: []byte(settingsSchema),
 	}
-	if _, err := managed.Find(); err != nil {
+	_, err := managed.Find()
+	if d.Managed = err == nil; !d.Managed {
 		d.ManagedHint = "apt-get install aria2"
-		return d, nil
 	}
-	d.Managed = true
 	return d, nil
 }
 

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -37,6 +39,8 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 		}
 	}
 	a := startAria2(t)
+	transmission := lab.StartTransmission(t, lab.TransmissionOptions{})
+	qbittorrent := lab.StartQBittorrent(t, lab.QBittorrentOptions{})
 	cases := []struct {
 		name, address, secret string
 		check                 string
@@ -52,6 +56,8 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 		{"a server without a page", page(write(404, "X-Nothing", "", "")), "", "reachable", errs.NotADownloader, "A web server"},
 		{"Transmission", page(write(409, "X-Transmission-Session-Id", "x", "")), "", "reachable", errs.NotADownloader, "Transmission"},
 		{"qBittorrent", page(write(200, "Content-Type", "text/html", "<title>qBittorrent WebUI</title>")), "", "reachable", errs.NotADownloader, "qBittorrent"},
+		{"a real Transmission", transmission.Address, "", "reachable", errs.NotADownloader, "Transmission"},
+		{"a real qBittorrent", qbittorrent.Address, "", "reachable", errs.NotADownloader, "qBittorrent"},
 		{"a login in front", page(write(401, "WWW-Authenticate", "Basic", "")), "", "reachable", errs.NotADownloader, "login"},
 		{"a proxy without aria2 behind it", page(write(502, "X-Nothing", "", "")), "", "reachable", errs.DownloaderUnreachable, "proxy"},
 		{"other JSON", page(write(200, "Content-Type", "application/json", `{"hello":1}`)), "", "reachable", errs.NotADownloader, "A web server"},
@@ -171,11 +177,12 @@ func TestSettingsAreChecked(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := New().Configure(t.Context(), downloader.Config{Settings: []byte(c.settings), StateDir: t.TempDir()})
-			if !errs.Is(err, errs.InvalidSettings) {
+			e, ok := errors.AsType[*errs.Error](err)
+			if !ok || e.Code != errs.InvalidSettings {
 				t.Fatalf("got %v", err)
 			}
-			if c.field != "" && !strings.Contains(fmt.Sprintf("%+v", err.(*errs.Error).Fields), c.field) {
-				t.Errorf("fields are %+v", err.(*errs.Error).Fields)
+			if c.field != "" && !strings.Contains(fmt.Sprintf("%+v", e.Fields), c.field) {
+				t.Errorf("fields are %+v", e.Fields)
 			}
 		})
 	}

@@ -69,6 +69,14 @@ func TestWatchEndsWithTheDaemonAndWorksAgainAfterwards(t *testing.T) {
 	}
 }
 
+func TestWatchIsNotOfferedWhereNoWebSocketGetsThrough(t *testing.T) {
+	proxy := startCountingProxy(t, startAria2(t))
+	d := newDriver(t, toJSON(t, map[string]string{"address": proxy.URL, "secret": testSecret}))
+	if err := d.Watch(t.Context(), func([]downloader.Status) {}); !errs.Is(err, errs.NotOffered) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 // watch runs Watch for the time of the test and returns what it pushes.
 func watch(t testing.TB, d *Driver) <-chan downloader.Status {
 	t.Helper()

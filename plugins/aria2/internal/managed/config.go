@@ -2,6 +2,7 @@ package managed
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -158,11 +159,11 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err := errors.Join(err, l.Close()); err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	return port, nil
+	return strconv.Atoi(port)
 }
 
 // environment is what the daemon sees: proxies as the admin set them, and
