@@ -87,6 +87,7 @@ func (s *Service) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.running.Go(func() { s.admitLoop(ctx) })
+	s.running.Go(func() { s.sweepLoop(ctx) })
 	s.Wake()
 }
 
