@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/source"
+)
+
+// fetchTimeout bounds the download of one torrent or metalink file.
+const fetchTimeout = 30 * time.Second
+
+// fetcher loads torrent and metalink files, so that no daemon does by itself.
+type fetcher struct {
+	client *http.Client
+	limit  int64
+}
+
+// fetched is a checked torrent or metalink file.
+type fetched struct {
+	content        []byte
+	name, infoHash string
+}
+
+// fetch loads and checks the file at uri. Errors: errs.SourceNotFound,
+// SourceForbidden, SourceUnreachable, SourceTLS, SourceTimeout,
+// SourceServerError, errs.TorrentTooLarge, and those of package source.
+func (f *fetcher) fetch(ctx context.Context, kind downloader.SourceKind, uri string) (*fetched, error) {
+	content, err := f.get(ctx, uri)
+	if err != nil {
+		return nil, err
+	}
+	return checkContent(kind, content)
+}
+
+func (f *fetcher) get(ctx context.Context, uri string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return nil, errs.New(errs.SourceNotSupported, "A torrent or metalink file can be fetched from an http or https URL alone.").
+			WithHint("Download the file and upload it.")
+	}
+	resp, err := f.client.Do(req)
+	if err != nil {
+		return nil, fetchError(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	if err := statusError(resp.StatusCode); err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(resp.Body, f.limit+1))
+	if err != nil {
+		return nil, fetchError(err)
+	}
+	if int64(len(content)) > f.limit {
+		return nil, errs.New(errs.TorrentTooLarge, "The file is over the limit of %d bytes.", f.limit)
+	}
+	return content, nil
+}
+
+func statusError(status int) error {
+	switch {
+	case status == http.StatusOK:
+		return nil
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return errs.New(errs.SourceNotFound, "The server answered with status %d.", status)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return errs.New(errs.SourceForbidden, "The server answered with status %d.", status)
+	}
+	return errs.New(errs.SourceServerError, "The server answered with status %d.", status)
+}
+
+func fetchError(err error) error {
+	var netErr net.Error
+	switch {
+	case errors.Is(err, context.Canceled), isCoded(err):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return errs.Wrap(err, errs.SourceTimeout, "The source's server did not answer in time.")
+	case isTLS(err):
+		return errs.Wrap(err, errs.SourceTLS, "The source's server has no valid TLS certificate.")
+	}
+	return errs.Wrap(err, errs.SourceUnreachable, "The source's server cannot be reached.")
+}
+
+func isCoded(err error) bool {
+	_, ok := errors.AsType[*errs.Error](err)
+	return ok
+}
+
+func isTLS(err error) bool {
+	var (
+		verification *tls.CertificateVerificationError
+		record       tls.RecordHeaderError
+		authority    x509.UnknownAuthorityError
+		hostname     x509.HostnameError
+		invalid      x509.CertificateInvalidError
+	)
+	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &authority) ||
+		errors.As(err, &hostname) || errors.As(err, &invalid)
+}
+
+// checkContent reads a torrent or metalink file, whoever sent it.
+func checkContent(kind downloader.SourceKind, content []byte) (*fetched, error) {
+	if kind == downloader.SourceMetalink {
+		m, err := source.ParseMetalink(content)
+		if err != nil {
+			return nil, err
+		}
+		out := &fetched{content: content}
+		if len(m.Files) == 1 {
+			out.name = path.Base(m.Files[0].Name)
+		}
+		return out, nil
+	}
+	t, err := source.ParseTorrent(content)
+	if err != nil {
+		return nil, err
+	}
+	return &fetched{content: content, name: t.Name, infoHash: t.InfoHash}, nil
+}
+
+// maxRedirects is how often a source's server may send us elsewhere.
+const maxRedirects = 10
+
+// NewHTTPClient returns a client for Options.HTTPClient: it keeps no cookies,
+// follows redirects to http and https alone, and waits for nobody long.
+func NewHTTPClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ResponseHeaderTimeout: 20 * time.Second,
+			IdleConnTimeout:       30 * time.Second,
+			MaxIdleConns:          fetchesAtOnce,
+			ForceAttemptHTTP2:     true,
+		},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) >= maxRedirects {
+				return errs.New(errs.SourceServerError, "The server redirects again and again.")
+			}
+			if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+				return errs.New(errs.SourceNotSupported, "The server redirects to something that is not http or https.")
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,403 @@
+package worker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/pluginhost"
+	"github.com/haul-dl/haul/core/internal/secret"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/core/internal/store/bolt"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/plugintest/scripted"
+)
+
+// fakeHost runs scripted plugins in this process.
+type fakeHost struct {
+	plugin   *scripted.Plugin
+	wrap     func(downloader.Driver) downloader.Driver
+	onChange func(string)
+	tried    atomic.Int32
+
+	mu   sync.Mutex // guards open and all instances
+	open map[string]*fakeInstance
+}
+
+type fakeInstance struct {
+	host   *fakeHost
+	spec   pluginhost.Spec
+	driver downloader.Driver
+	status pluginhost.Status
+}
+
+func (h *fakeHost) Rescan(context.Context) error { return nil }
+
+func (h *fakeHost) Plugins() []pluginhost.Plugin {
+	d, _ := h.plugin.Describe(context.Background())
+	return []pluginhost.Plugin{{Description: d, Path: "/plugins/scripted", SHA256: "00"}}
+}
+
+func (h *fakeHost) Open(spec pluginhost.Spec) Instance {
+	in := &fakeInstance{host: h, spec: spec}
+	in.driver, _ = h.plugin.Configure(context.Background(), downloader.Config{
+		DownloaderID: spec.ID, Settings: spec.Settings, MaxActive: spec.MaxActive, Logger: hclog.NewNullLogger(),
+	})
+	if h.wrap != nil {
+		in.driver = h.wrap(in.driver)
+	}
+	in.status = pluginhost.Status{State: pluginhost.StateRunning, PID: 4711, Version: "1.0.0"}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open[spec.ID] != nil {
+		in.status = pluginhost.Status{State: pluginhost.StateFailed, Err: errs.New(errs.InUse, "open twice")}
+		return in
+	}
+	h.open[spec.ID] = in
+	return in
+}
+
+func (h *fakeHost) TryOut(ctx context.Context, spec pluginhost.Spec) (downloader.TestResult, error) {
+	h.tried.Add(1)
+	if spec.Plugin != "scripted" {
+		return downloader.TestResult{}, errs.New(errs.PluginMissing, "There is no plugin %q.", spec.Plugin)
+	}
+	return downloader.TestResult{Version: "tried"}, nil
+}
+
+// set changes the status of an instance, as when its process crashes.
+func (h *fakeHost) set(id string, s pluginhost.Status) {
+	h.mu.Lock()
+	h.open[id].status = s
+	h.mu.Unlock()
+	h.onChange(id)
+}
+
+func (in *fakeInstance) Driver() downloader.Driver { return in.driver }
+
+func (in *fakeInstance) Status() pluginhost.Status {
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	return in.status
+}
+
+func (in *fakeInstance) Close(context.Context) error {
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	if in.host.open[in.spec.ID] == in {
+		delete(in.host.open, in.spec.ID)
+	}
+	return nil
+}
+
+// flakyKV is a journal whose disk can be full, or die at a commit.
+type flakyKV struct {
+	store.KV
+	commits atomic.Int32
+
+	mu     sync.Mutex // guards all below
+	err    error
+	before func(n int32) error // may refuse a commit
+	after  func(n int32) error // may lose the answer to one
+}
+
+func (k *flakyKV) Commit(ctx context.Context, t *store.Txn) (*store.TxnResult, error) {
+	k.mu.Lock()
+	err, before, after := k.err, k.before, k.after
+	k.mu.Unlock()
+	n := k.commits.Add(1)
+	if err == nil && before != nil {
+		err = before(n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := k.KV.Commit(ctx, t)
+	if err == nil && after != nil {
+		err = after(n)
+	}
+	return r, err
+}
+
+func (k *flakyKV) fail(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.err = err
+}
+
+// world is what outlives a node: its disk, and the daemon.
+type world struct {
+	t      *testing.T
+	dir    string
+	root   string // of the storage
+	kv     *flakyKV
+	box    *secret.Box
+	plugin *scripted.Plugin
+	// wrap, when set, puts itself between the node and the driver.
+	wrap func(downloader.Driver) downloader.Driver
+}
+
+const (
+	downloaderID = core.DownloaderID("01900000-0000-7000-8000-0000000000d1")
+	storageID    = core.StorageID("01900000-0000-7000-8000-000000000051")
+)
+
+func newWorld(t *testing.T, o scripted.Options) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), root: t.TempDir(), plugin: scripted.New(o)}
+	db, err := bolt.Open(filepath.Join(w.dir, "journal.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.kv = &flakyKV{KV: db}
+	if w.box, err = secret.Open(filepath.Join(w.dir, "key")); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// running is one life of a node, with a core that collects its reports.
+type running struct {
+	*Node
+	t       *testing.T
+	host    *fakeHost
+	session core.Session
+
+	mu          sync.Mutex // guards all below
+	jobs        map[core.JobID]core.ObservedJob
+	reports     int
+	reported    map[core.JobID]int
+	phases      map[core.JobID][]core.JobPhase
+	downloaders []core.ObservedDownloader
+	plugins     []core.ObservedPlugin
+	changed     chan struct{}
+	receiving   sync.WaitGroup
+	stop        func()
+}
+
+// start starts a node in the world; it is stopped when the test ends, or by stop.
+func (w *world) start(options ...delivery.Option) *running {
+	w.t.Helper()
+	log := hclog.New(&hclog.LoggerOptions{Level: hclog.Off})
+	if os.Getenv("HAUL_TEST_LOG") != "" {
+		log = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr})
+	}
+	r := &running{
+		t: w.t, jobs: map[core.JobID]core.ObservedJob{}, phases: map[core.JobID][]core.JobPhase{},
+		reported: map[core.JobID]int{}, changed: make(chan struct{}, 1),
+	}
+	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
+	n, err := New(Options{
+		Dir: w.dir, KV: w.kv, Box: w.box, Host: r.host, Deliverer: delivery.New(log, options...), Logger: log,
+		Clock: time.Now, HTTPClient: NewHTTPClient(), TorrentLimit: 1 << 20,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Node = n
+	if err := n.Start(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	r.connect()
+	r.stop = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := n.Stop(ctx); err != nil {
+			w.t.Error(err)
+		}
+		r.receiving.Wait()
+	})
+	w.t.Cleanup(r.stop)
+	return r
+}
+
+// connect begins a session and collects its reports.
+func (r *running) connect() {
+	r.t.Helper()
+	s, err := r.Link().Connect(context.Background())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.session = s
+	r.receiving.Go(func() {
+		for {
+			report, err := s.Receive(context.Background())
+			if err != nil {
+				return
+			}
+			r.takeIn(report)
+		}
+	})
+}
+
+func (r *running) takeIn(report *core.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reports++
+	for _, j := range report.Jobs {
+		r.jobs[j.ID] = j
+		r.reported[j.ID]++
+		if p := r.phases[j.ID]; len(p) == 0 || p[len(p)-1] != j.Phase {
+			r.phases[j.ID] = append(p, j.Phase)
+		}
+	}
+	if report.Downloaders != nil {
+		r.downloaders = report.Downloaders
+	}
+	if report.Plugins != nil {
+		r.plugins = report.Plugins
+	}
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// waitFor waits until ok, which may look at all that was reported.
+func (r *running) waitFor(what string, ok func() bool) {
+	r.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		r.mu.Lock()
+		is := ok()
+		r.mu.Unlock()
+		if is {
+			return
+		}
+		select {
+		case <-r.changed:
+		case <-deadline:
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.t.Fatalf("waited in vain for %s; jobs %+v, downloaders %+v", what, r.jobs, r.downloaders)
+		}
+	}
+}
+
+func (r *running) waitPhase(id core.JobID, p core.JobPhase) core.ObservedJob {
+	r.t.Helper()
+	r.waitFor("job to be "+p.String(), func() bool { return r.jobs[id].Phase == p })
+	return r.job(id)
+}
+
+// waitAdded waits until the daemon has a job and the node knows.
+func (r *running) waitAdded(id core.JobID) {
+	r.t.Helper()
+	r.waitFor("job to be added", func() bool {
+		return r.jobs[id].Phase >= core.JobQueued && r.jobs[id].Phase < core.JobDownloaded
+	})
+}
+
+func (r *running) job(id core.JobID) core.ObservedJob {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.jobs[id]
+}
+
+func (r *running) health() core.Health {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.downloaders) == 0 {
+		return core.Health{}
+	}
+	return r.downloaders[0].Health
+}
+
+func (r *running) send(o *core.Orders) {
+	r.t.Helper()
+	if err := r.session.Send(context.Background(), o); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// full are orders with everything that a node needs, and some jobs.
+func (w *world) full(jobs ...core.DesiredJob) *core.Orders {
+	return &core.Orders{
+		Full: true, Jobs: jobs,
+		Downloaders: []core.DesiredDownloader{wantedDownloader()},
+		Storages:    []core.DesiredStorage{{ID: storageID, Name: "local", Kind: core.StorageLocal, Root: w.root}},
+	}
+}
+
+func wantedDownloader() core.DesiredDownloader {
+	return core.DesiredDownloader{
+		ID: downloaderID, Name: "one", Plugin: "scripted", Enabled: true, Settings: []byte(`{"secret":"hunter2"}`),
+		MaxActive: 500, PollInterval: 1, Revision: 1,
+	}
+}
+
+// newJob returns a job for an HTTP download into the folder "home".
+func newJob() core.DesiredJob {
+	return core.DesiredJob{Job: core.Job{
+		ID: core.NewID[core.JobID](), Downloader: downloaderID, Revision: 1, Wish: core.JobRun,
+		Source:     core.TaskSource{Kind: downloader.SourceHTTP, URI: "http://127.0.0.1/a.bin"},
+		Deliveries: []core.Delivery{{Task: core.NewID[core.TaskID](), Storage: storageID, Path: "home"}},
+	}}
+}
+
+// finish completes a job at the daemon with one file.
+func (w *world) finish(id core.JobID, name, content string) {
+	w.t.Helper()
+	if err := w.plugin.Finish(string(id), map[string][]byte{name: []byte(content)}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// assertFiles checks what is at the destination.
+func (w *world) assertFiles(want map[string]string) {
+	w.t.Helper()
+	dir := filepath.Join(w.root, "home")
+	entries, err := os.ReadDir(dir)
+	if err != nil && len(want) > 0 {
+		w.t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if want[e.Name()] != string(b) {
+			w.t.Errorf("%s holds %q, want %q", e.Name(), b, want[e.Name()])
+		}
+	}
+	if len(entries) != len(want) {
+		w.t.Errorf("%d files at the destination, want %d: %v", len(entries), len(want), entries)
+	}
+}
+
+// assertNoDirs checks that no job has a directory.
+func (w *world) assertNoDirs() {
+	w.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(w.dir, "jobs"))
+	if err != nil || len(entries) > 0 {
+		w.t.Errorf("directories of jobs stay: %v %v", entries, err)
+	}
+}
+
+// keys returns those of the journal.
+func (w *world) keys(prefix string) []string {
+	w.t.Helper()
+	res, err := w.kv.Range(context.Background(), store.RangeRequest{Prefix: prefix, KeysOnly: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []string
+	for _, e := range res.Entries {
+		out = append(out, e.Key)
+	}
+	return out
+}

@@ -1,0 +1,173 @@
+package worker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+const (
+	// markerName is the file that says whose a job's directory is.
+	markerName = ".haul-job"
+	// dataName is the part of it that a downloader writes to.
+	dataName = "data"
+
+	// jobsMode keeps other users away from what is being downloaded.
+	jobsMode = 0o750
+	// dataMode lets a daemon of another user in haul's group write there.
+	dataMode = 0o770
+)
+
+// jobDirs are the directories of jobs, each with a marker. Everything goes
+// through an os.Root, so no link in a download leads a removal elsewhere.
+type jobDirs struct {
+	path string
+	root *os.Root
+}
+
+func (d *jobDirs) open() error {
+	if err := os.MkdirAll(d.path, jobsMode); err != nil {
+		return fmt.Errorf("make the jobs' directory: %w", err)
+	}
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return fmt.Errorf("open the jobs' directory: %w", err)
+	}
+	d.root = root
+	return nil
+}
+
+func (d *jobDirs) close() error {
+	if d.root == nil {
+		return nil
+	}
+	return d.root.Close()
+}
+
+// data returns the absolute path that the downloader of a job writes to.
+func (d *jobDirs) data(id core.JobID) string { return filepath.Join(d.path, string(id), dataName) }
+
+// make makes the directory of a job, as far as it is not there.
+func (d *jobDirs) make(id core.JobID) error {
+	if err := d.tryMake(id); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return errs.Wrap(err, errs.PathNotWritable, "The node's download folder cannot be written.")
+		}
+		if isFull(err) {
+			return errs.Wrap(err, errs.OutOfSpace, "The node's disk is full.")
+		}
+		return errs.Wrap(err, errs.Unavailable, "The job's folder cannot be made.")
+	}
+	return nil
+}
+
+func (d *jobDirs) tryMake(id core.JobID) error {
+	if _, err := core.ParseID[core.JobID](string(id)); err != nil {
+		return err
+	}
+	data := filepath.Join(string(id), dataName)
+	for _, name := range []string{string(id), data} {
+		if err := d.root.Mkdir(name, jobsMode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if name == data {
+			continue
+		}
+		// The marker comes before the data: nothing unmarked is ever removed.
+		if err := d.mark(id); err != nil {
+			return err
+		}
+	}
+	// The umask would take away what the daemon needs.
+	return d.root.Chmod(data, dataMode)
+}
+
+func (d *jobDirs) mark(id core.JobID) error {
+	marked, err := d.marked(id)
+	if marked || err != nil {
+		return err
+	}
+	return d.root.WriteFile(filepath.Join(string(id), markerName), []byte(id), 0o640)
+}
+
+// marked reports whether a directory is that of the job.
+func (d *jobDirs) marked(id core.JobID) (bool, error) {
+	b, err := d.root.ReadFile(filepath.Join(string(id), markerName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(b, []byte(id)), nil
+}
+
+// remove removes the directory of a job with everything in it; the marker goes
+// last, so that a removal which is cut off can be repeated. One that is not
+// marked is left alone, unless it is empty.
+func (d *jobDirs) remove(id core.JobID) error {
+	if _, err := core.ParseID[core.JobID](string(id)); err != nil {
+		return err
+	}
+	marked, err := d.marked(id)
+	if err != nil {
+		return err
+	}
+	if marked {
+		if err := d.empty(id); err != nil {
+			return err
+		}
+	}
+	err = d.root.Remove(string(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (d *jobDirs) empty(id core.JobID) error {
+	dir, err := d.root.Open(string(id))
+	if err != nil {
+		return err
+	}
+	names, err := dir.Readdirnames(-1)
+	if err := errors.Join(err, dir.Close()); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == markerName {
+			continue
+		}
+		if err := d.root.RemoveAll(filepath.Join(string(id), name)); err != nil {
+			return err
+		}
+	}
+	return d.root.Remove(filepath.Join(string(id), markerName))
+}
+
+// removeOrphans removes marked directories of jobs that the journal does not
+// know; no job can refer to them any more.
+func (n *Node) removeOrphans() error {
+	entries, err := os.ReadDir(n.dirs.path)
+	if err != nil {
+		return fmt.Errorf("read the jobs' directory: %w", err)
+	}
+	for _, e := range entries {
+		id, err := core.ParseID[core.JobID](e.Name())
+		if err != nil || !e.IsDir() || n.jobs[id] != nil || n.unreadable[keyJob+e.Name()] {
+			continue
+		}
+		if err := n.dirs.remove(id); err != nil {
+			n.log.Warn("a directory without a job stays", "job", id, "err", err)
+			continue
+		}
+		n.log.Info("directory without a job removed", "job", id)
+	}
+	return nil
+}

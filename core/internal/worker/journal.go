@@ -1,0 +1,176 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/store"
+)
+
+// The keys of the journal:
+//
+//	job/<id>          record
+//	content/<id>      the torrent or metalink file of a job, as it is
+//	downloader/<id>   downloaderRecord
+//	storage/<id>      core.DesiredStorage
+//
+// A record is a version byte and JSON.
+const (
+	keyJob        = "job/"
+	keyContent    = "content/"
+	keyDownloader = "downloader/"
+	keyStorage    = "storage/"
+
+	recordVersion = 1
+)
+
+// journal is where a node keeps what it must not forget.
+type journal struct {
+	kv  store.KV
+	box Box
+}
+
+// downloaderRecord is a core.DesiredDownloader with sealed settings.
+type downloaderRecord struct {
+	core.DesiredDownloader
+	Settings []byte `json:"sealed_settings"`
+}
+
+// changes gathers what one commit writes.
+type changes struct{ ops []store.Op }
+
+func (c *changes) empty() bool { return len(c.ops) == 0 }
+
+func (c *changes) put(key string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	c.ops = append(c.ops, store.Op{Type: store.OpPut, Key: key, Value: append([]byte{recordVersion}, b...)})
+	return nil
+}
+
+func (c *changes) delete(key string) {
+	c.ops = append(c.ops, store.Op{Type: store.OpDelete, Key: key})
+}
+
+func (c *changes) putJob(j *job) error {
+	if j.newContent != nil {
+		c.ops = append(c.ops, store.Op{Type: store.OpPut, Key: keyContent + string(j.Job.ID), Value: j.newContent})
+	}
+	return c.put(keyJob+string(j.Job.ID), &j.record)
+}
+
+func (c *changes) deleteJob(id core.JobID) {
+	c.delete(keyJob + string(id))
+	c.delete(keyContent + string(id))
+}
+
+func (c *changes) putDownloader(box Box, d core.DesiredDownloader) error {
+	r := downloaderRecord{DesiredDownloader: d}
+	r.Settings = box.Seal(d.Settings, []byte(keyDownloader+string(d.ID)))
+	r.DesiredDownloader.Settings = nil
+	return c.put(keyDownloader+string(d.ID), &r)
+}
+
+// commit writes everything at once; it is on the disk when it returns.
+func (l *journal) commit(ctx context.Context, c *changes) error {
+	_, err := l.kv.Commit(ctx, &store.Txn{Then: c.ops})
+	return err
+}
+
+// content returns the torrent or metalink file of a job.
+func (l *journal) content(ctx context.Context, id core.JobID) ([]byte, error) {
+	e, err := l.kv.Get(ctx, keyContent+string(id))
+	if err != nil || e == nil {
+		return nil, err
+	}
+	return e.Value, nil
+}
+
+// each calls fn for all records with a prefix.
+func (l *journal) each(ctx context.Context, prefix string, fn func(id string, value []byte) error) error {
+	after := ""
+	for {
+		r, err := l.kv.Range(ctx, store.RangeRequest{Prefix: prefix, After: after})
+		if err != nil {
+			return err
+		}
+		for _, e := range r.Entries {
+			if err := fn(strings.TrimPrefix(e.Key, prefix), e.Value); err != nil {
+				return fmt.Errorf("record %s: %w", e.Key, err)
+			}
+			after = e.Key
+		}
+		if !r.More {
+			return nil
+		}
+	}
+}
+
+func decode(value []byte, v any) error {
+	if len(value) == 0 || value[0] != recordVersion {
+		return fmt.Errorf("unknown version of the record")
+	}
+	return json.Unmarshal(value[1:], v)
+}
+
+// load reads the journal. A record that cannot be read is logged and left
+// where it is; it does not keep the others from going on.
+func (n *Node) load(ctx context.Context) error {
+	bad := func(err error, kind, id string) {
+		n.unreadable[kind+id] = true
+		n.log.Error("a record of the journal cannot be read", "record", kind+id, "err", err)
+	}
+	err := n.journal.each(ctx, keyStorage, func(id string, value []byte) error {
+		var s core.DesiredStorage
+		if err := decode(value, &s); err != nil {
+			bad(err, keyStorage, id)
+			return nil
+		}
+		n.storages[s.ID] = s
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = n.journal.each(ctx, keyDownloader, func(id string, value []byte) error {
+		d, err := n.journal.downloader(id, value)
+		if err != nil {
+			bad(err, keyDownloader, id)
+			return nil
+		}
+		n.backends[d.ID] = newBackend(d)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return n.journal.each(ctx, keyJob, func(id string, value []byte) error {
+		j := &job{}
+		if err := decode(value, &j.record); err != nil {
+			bad(err, keyJob, id)
+			return nil
+		}
+		// What was about to be sent when the node ended may have been sent.
+		j.sent = j.Phase >= core.JobAdding
+		n.jobs[j.Job.ID] = j
+		return nil
+	})
+}
+
+func (l *journal) downloader(id string, value []byte) (core.DesiredDownloader, error) {
+	var r downloaderRecord
+	if err := decode(value, &r); err != nil {
+		return core.DesiredDownloader{}, err
+	}
+	settings, err := l.box.Open(r.Settings, []byte(keyDownloader+id))
+	if err != nil {
+		return core.DesiredDownloader{}, err
+	}
+	r.DesiredDownloader.Settings = settings
+	return r.DesiredDownloader, nil
+}

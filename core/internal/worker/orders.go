@@ -1,0 +1,230 @@
+package worker
+
+import (
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// onOrders takes over what core wants. It is answered after the commit.
+func (n *Node) onOrders(e ordered) {
+	o := e.orders
+	n.replies = append(n.replies, e.reply)
+	n.orderStorages(o)
+	n.orderDownloaders(o)
+	wanted := make(map[core.JobID]bool, len(o.Jobs))
+	for i := range o.Jobs {
+		wanted[o.Jobs[i].ID] = true
+		n.orderJob(&o.Jobs[i])
+	}
+	if o.Full {
+		n.dropUnwanted(wanted)
+	}
+	for _, id := range o.Forget {
+		if j := n.jobs[id]; j != nil && j.Phase.Ended() {
+			n.forget(j)
+		}
+	}
+	if o.Full {
+		n.failWithoutDownloader()
+	}
+}
+
+func (n *Node) orderStorages(o *core.Orders) {
+	wanted := map[core.StorageID]bool{}
+	for _, s := range o.Storages {
+		wanted[s.ID] = true
+		if n.storages[s.ID] == s {
+			continue
+		}
+		n.storages[s.ID] = s
+		n.put(keyStorage+string(s.ID), s)
+	}
+	if !o.Full {
+		return
+	}
+	for id := range n.storages {
+		if !wanted[id] {
+			delete(n.storages, id)
+			n.pending.delete(keyStorage + string(id))
+		}
+	}
+}
+
+func (n *Node) put(key string, v any) {
+	if err := n.pending.put(key, v); err != nil {
+		n.log.Error("encode a record", "record", key, "err", err)
+	}
+}
+
+func (n *Node) orderDownloaders(o *core.Orders) {
+	wanted := map[core.DownloaderID]bool{}
+	for _, d := range o.Downloaders {
+		wanted[d.ID] = true
+		n.orderDownloader(d)
+	}
+	for _, id := range o.RemovedDownloaders {
+		n.dropDownloader(id)
+	}
+	if !o.Full {
+		return
+	}
+	for id := range n.backends {
+		if !wanted[id] {
+			n.dropDownloader(id)
+		}
+	}
+}
+
+func (n *Node) orderDownloader(d core.DesiredDownloader) {
+	b := n.backends[d.ID]
+	if b == nil {
+		b = newBackend(d)
+		n.backends[d.ID] = b
+	} else if d.Revision <= b.want.Revision && !b.removed {
+		return
+	}
+	reopen := b.inst != nil && (!sameSpec(b.spec(), specOf(d)) || !d.Enabled)
+	b.want, b.removed = d, false
+	if err := n.pending.putDownloader(n.journal.box, d); err != nil {
+		n.log.Error("encode a record", "downloader", d.Name, "err", err)
+	}
+	if reopen {
+		n.shut(b)
+	} else {
+		n.open(b)
+	}
+	n.downloadersDirty = true
+	for _, j := range n.jobs {
+		if j.Job.Downloader == d.ID {
+			n.touch(j)
+		}
+	}
+}
+
+// dropDownloader ends a downloader that core does not have any more. Its jobs
+// cannot go on without it, but what is loaded is still delivered.
+func (n *Node) dropDownloader(id core.DownloaderID) {
+	b := n.backends[id]
+	if b == nil || b.removed {
+		return
+	}
+	b.removed = true
+	n.pending.delete(keyDownloader + string(id))
+	n.downloadersDirty = true
+	if b.inst == nil {
+		delete(n.backends, id)
+	} else {
+		n.shut(b)
+	}
+	for _, j := range n.jobs {
+		if j.Job.Downloader == id {
+			n.loseDownloader(j)
+		}
+	}
+}
+
+func (n *Node) loseDownloader(j *job) {
+	if j.Phase < core.JobDownloaded && !j.hasData {
+		j.fail(errs.New(errs.DownloaderMissing, "The job's downloader was removed."), n.now())
+	}
+	n.touch(j)
+}
+
+// failWithoutDownloader ends jobs whose downloader core does not have, after
+// it has said all that it has.
+func (n *Node) failWithoutDownloader() {
+	for _, j := range n.jobs {
+		if n.backend(j.Job.Downloader) == nil && j.Ending == 0 && !j.Phase.Ended() {
+			n.loseDownloader(j)
+		}
+	}
+}
+
+// backend returns a downloader that core wants, or nil.
+func (n *Node) backend(id core.DownloaderID) *backend {
+	if b := n.backends[id]; b != nil && !b.removed {
+		return b
+	}
+	return nil
+}
+
+// onClosed goes on after an instance has ended.
+func (n *Node) onClosed(e instanceClosed) {
+	b := n.backendOf(e.instance)
+	if b == nil {
+		return
+	}
+	b.inst, b.closing, b.running = nil, false, false
+	b.checking, b.testing, b.watching = false, false, false
+	b.status = emptyStatus
+	b.health.Version = ""
+	n.downloadersDirty = true
+	if b.removed {
+		delete(n.backends, b.want.ID)
+		return
+	}
+	n.open(b)
+}
+
+func (n *Node) orderJob(d *core.DesiredJob) {
+	j := n.jobs[d.ID]
+	if j == nil {
+		n.accept(d)
+		return
+	}
+	n.dirty[d.ID] = struct{}{}
+	if !j.order(d) {
+		return
+	}
+	n.unsaved[d.ID] = struct{}{}
+	n.touch(j)
+}
+
+// accept begins a new job.
+func (n *Node) accept(d *core.DesiredJob) {
+	j := &job{record: record{Job: copyJob(d), Phase: core.JobAccepted, InfoHash: d.InfoHash}}
+	for _, wanted := range d.Deliveries {
+		j.Deliveries = append(j.Deliveries, deliveryRecord{Task: wanted.Task})
+	}
+	n.jobs[d.ID] = j
+	n.dirty[d.ID] = struct{}{}
+	n.touch(j)
+	j.save()
+	switch {
+	case d.Wish == core.JobRemove:
+		j.Phase = core.JobRemoved
+	case d.Source.Uploaded && d.Content == nil:
+		j.fail(errs.New(errs.InvalidSource, "The uploaded file is not there any more.").
+			WithHint("Upload the file again as a new task."), n.now())
+	case d.Content != nil:
+		j.newContent, j.Content = d.Content, true
+	}
+}
+
+// dropUnwanted removes jobs that core does not have; it need not hear how
+// those ended.
+func (n *Node) dropUnwanted(wanted map[core.JobID]bool) {
+	for id, j := range n.jobs {
+		if wanted[id] {
+			continue
+		}
+		if j.Phase.Ended() {
+			n.forget(j)
+			continue
+		}
+		if j.Job.Wish != core.JobRemove {
+			j.Job.Wish = core.JobRemove
+			j.save()
+			n.touch(j)
+		}
+	}
+}
+
+func (n *Node) forget(j *job) {
+	id := j.Job.ID
+	delete(n.jobs, id)
+	delete(n.unsaved, id)
+	delete(n.dirty, id)
+	delete(n.reported, id)
+	n.pending.deleteJob(id)
+}

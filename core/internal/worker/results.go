@@ -1,0 +1,230 @@
+package worker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// maxFetches is how often a torrent or metalink file is asked for.
+const maxFetches = 3
+
+// handle lets one event change the state. What has to be stored, begun or told
+// follows in the turn.
+func (n *Node) handle(e event) {
+	switch e := e.(type) {
+	case ordered:
+		n.onOrders(e)
+	case stepDone:
+		n.onStepDone(e)
+	case planLearnt:
+		n.onPlanLearnt(e)
+	case progressed:
+		n.onProgressed(e)
+	case checked:
+		n.onChecked(e)
+	case watched:
+		n.onWatched(e)
+	case watchEnded:
+		n.onWatchEnded(e)
+	case tested:
+		n.onTested(e)
+	case instanceChanged:
+		if b := n.backends[e.id]; b != nil {
+			n.look(b)
+		}
+	case instanceClosed:
+		n.onClosed(e)
+	case connected:
+		n.onConnected(e.session)
+	case pluginsScanned:
+		n.pluginsDirty = true
+	case instanceAsked:
+		n.onInstanceAsked(e)
+	}
+}
+
+// onStepDone takes in the result of a step.
+func (n *Node) onStepDone(e stepDone) {
+	s := e.step
+	s.pool.busy--
+	n.metrics.stepDone(s, e.err)
+	j := n.jobs[s.job]
+	if j == nil || j.step != s {
+		return
+	}
+	j.step = nil
+	n.touch(j)
+	n.dirty[s.job] = struct{}{}
+	switch s.kind {
+	case stepFetch:
+		n.onFetched(j, e)
+	case stepAdd:
+		n.onAdded(j, e)
+	case stepPlan:
+		n.onPlanned(j, e)
+	case stepDeliver:
+		n.onDelivered(j, e)
+	case stepRemove:
+		n.onRemoved(j, e)
+	}
+}
+
+func (n *Node) onFetched(j *job, e stepDone) {
+	switch {
+	case e.err == nil:
+		j.newContent, j.Content = e.fetched.content, true
+		j.Name, j.InfoHash = e.fetched.name, e.fetched.infoHash
+		j.retry, j.waiting = retry{}, nil
+		j.save()
+	case scopeOf(e.err) == scopeGivenUp:
+	case errs.IsRetryable(e.err) && j.retry.tries+1 < maxFetches:
+		j.again(e.err)
+	default:
+		j.fail(e.err, n.now())
+	}
+}
+
+func (n *Node) onAdded(j *job, e stepDone) {
+	switch b := e.step.back; {
+	case e.err == nil:
+		j.Ref, j.Phase = e.ref, core.JobQueued
+		j.phase, j.status, j.addedAt = core.JobQueued, downloader.Status{}, n.tick()
+		j.retry, j.waiting = retry{}, nil
+		j.save()
+		n.succeeded(b, e.step.since, true)
+	case isNodeError(e.err):
+		j.again(e.err)
+	case scopeOf(e.err) == scopeGivenUp:
+	case scopeOf(e.err) == scopeDownloader:
+		n.troubled(j, b, e)
+	case scopeOf(e.err) == scopeRetry && j.retry.tries+1 < maxTries:
+		j.again(e.err)
+	default:
+		j.fail(e.err, n.now())
+	}
+}
+
+func (n *Node) onRemoved(j *job, e stepDone) {
+	switch b := e.step.back; {
+	case e.err == nil:
+		j.Phase, j.Ending = j.Ending, 0
+		j.Ref, j.Files, j.retry, j.waiting = nil, nil, retry{}, nil
+		if j.Content {
+			j.Content = false
+			n.pending.delete(keyContent + string(j.Job.ID))
+		}
+		j.save()
+	case isNodeError(e.err):
+		j.again(e.err)
+	case scopeOf(e.err) == scopeGivenUp:
+	case scopeOf(e.err) == scopeDownloader:
+		n.troubled(j, b, e)
+	default:
+		// It is tried for ever: a job must not be left behind at the downloader.
+		n.log.Warn("removing at the downloader failed", "job", j.Job.ID, "err", e.err)
+		j.again(e.err)
+	}
+}
+
+// again tries the same step later.
+func (j *job) again(err error) {
+	j.retry.failed(time.Now())
+	j.waiting = waitingFor(err)
+}
+
+// troubled lets a job wait until its downloader is well. One that is failing
+// already holds the job back; otherwise the job waits a moment by itself.
+func (n *Node) troubled(j *job, b *backend, e stepDone) {
+	n.failed(b, e.step.since, e.err)
+	if b.ready() {
+		j.again(e.err)
+	}
+}
+
+// onStatus takes in what a downloader says of a job; since is the loop's
+// counter when it was asked.
+func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
+	id := core.JobID(s.JobID)
+	if _, ok := b.at[id]; !ok {
+		return
+	}
+	j := n.jobs[id]
+	switch {
+	case s.Phase == downloader.PhaseGone:
+		n.onGone(j, since)
+	case s.Phase == downloader.PhaseFailed:
+		err := s.Err
+		if err == nil {
+			err = errs.New(errs.DownloaderError, "The downloader gave up without saying why.")
+		}
+		n.log.Info("download failed", "job", id, "code", errs.CodeOf(err), "err", err)
+		n.learn(j, s)
+		j.fail(err, n.now())
+	case s.Phase.HasData():
+		n.learn(j, s)
+		j.hasData = true
+	default:
+		if !n.learn(j, s) {
+			return
+		}
+		n.dirty[id] = struct{}{}
+		return
+	}
+	n.dirty[id] = struct{}{}
+	n.touch(j)
+}
+
+// onGone adds a job again that its downloader has lost.
+func (n *Node) onGone(j *job, since uint64) {
+	if since < j.addedAt {
+		return // asked before it was added
+	}
+	j.Phase, j.Ref = core.JobAdding, nil
+	j.Lost++
+	if j.Lost > 1 {
+		j.retry.at = time.Now().Add(pause(j.Lost - 1))
+	}
+	j.save()
+	n.metrics.lost.Inc()
+	n.log.Warn("the downloader has lost a job, adding it again", "job", j.Job.ID, "times", j.Lost)
+}
+
+// learn keeps a status, and reports whether it tells anything new.
+func (n *Node) learn(j *job, s *downloader.Status) bool {
+	phase, known := daemonPhases[s.Phase]
+	if !known {
+		phase = j.phase
+	}
+	if phase == j.phase && sameStatus(&j.status, s) {
+		return false
+	}
+	j.status, j.phase = *s, phase
+	if s.Name != "" {
+		j.Name = s.Name
+	}
+	if s.InfoHash != "" {
+		j.InfoHash = s.InfoHash
+	}
+	return true
+}
+
+var daemonPhases = map[downloader.Phase]core.JobPhase{
+	downloader.PhaseQueued: core.JobQueued, downloader.PhaseMetadata: core.JobMetadata,
+	downloader.PhaseChecking: core.JobDownloading, downloader.PhaseDownloading: core.JobDownloading,
+	downloader.PhasePaused: core.JobPaused,
+}
+
+// sameStatus compares what is reported of a running job; its files are not.
+func sameStatus(a, b *downloader.Status) bool {
+	return a.Phase == b.Phase && a.Name == b.Name && a.InfoHash == b.InfoHash &&
+		a.TotalBytes == b.TotalBytes && a.DoneBytes == b.DoneBytes && a.UploadedBytes == b.UploadedBytes &&
+		a.DownloadRate == b.DownloadRate && a.UploadRate == b.UploadRate &&
+		a.Peers == b.Peers && a.Seeds == b.Seeds
+}
+
+func isReplan(err error) bool { return errors.Is(err, delivery.ErrReplan) }

@@ -1,0 +1,208 @@
+// Package worker is the node runtime: it takes orders from core, journals them,
+// drives the downloaders' plugins, delivers finished files, and reports.
+//
+// One goroutine, the loop, owns the state of all jobs. Orders, answers of
+// plugins, results of steps and timers reach it as events. It takes what has
+// queued, changes its jobs, writes all of them to the journal in one commit,
+// and only then begins the steps that the changes call for: intent first, then
+// the act. Every step can be repeated, so after a crash each job goes on from
+// what the journal says.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/pluginhost"
+	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+// Host runs plugins. FromPluginHost makes one of a *pluginhost.Host.
+type Host interface {
+	Rescan(ctx context.Context) error
+	Plugins() []pluginhost.Plugin
+	Open(spec pluginhost.Spec) Instance
+	TryOut(ctx context.Context, spec pluginhost.Spec) (downloader.TestResult, error)
+}
+
+// Instance is one downloader that a Host keeps running.
+type Instance interface {
+	Driver() downloader.Driver
+	Status() pluginhost.Status
+	Close(ctx context.Context) error
+}
+
+// Deliverer brings files to their destination; *delivery.Mover is one.
+type Deliverer interface {
+	Plan(ctx context.Context, job delivery.Job) (delivery.Plan, error)
+	Replan(ctx context.Context, job delivery.Job, p delivery.Plan) (delivery.Plan, error)
+	Execute(ctx context.Context, job delivery.Job, p delivery.Plan, hooks delivery.Hooks) (delivery.Result, error)
+	Discard(job delivery.Job, p delivery.Plan) error
+}
+
+// Box seals the secrets in the journal.
+type Box interface {
+	Seal(plaintext, aad []byte) []byte
+	Open(sealed, aad []byte) ([]byte, error)
+}
+
+// Options are what a Node is made of.
+type Options struct {
+	// Dir is the node's own directory; jobs have theirs in Dir/jobs.
+	Dir string
+	// KV is the journal.
+	KV        store.KV
+	Box       Box
+	Host      Host
+	Deliverer Deliverer
+	Logger    hclog.Logger
+	// Clock stamps failures and health.
+	Clock core.Clock
+	// HTTPClient fetches torrent and metalink files.
+	HTTPClient *http.Client
+	// TorrentLimit is their size in bytes.
+	TorrentLimit int64
+	// Registerer takes the metrics; nil means none.
+	Registerer prometheus.Registerer
+}
+
+// Node is a node runtime. Its methods may be called concurrently.
+type Node struct {
+	log       hclog.Logger
+	now       core.Clock
+	host      Host
+	deliverer Deliverer
+	journal   *journal
+	dirs      *jobDirs
+	fetcher   *fetcher
+	metrics   *metrics
+
+	events chan event
+	quit   chan struct{} // closed by Stop: the loop takes no more events
+	ended  chan struct{} // closed when the loop has returned
+	ctx    context.Context
+	cancel context.CancelFunc
+	steps  sync.WaitGroup // all that the loop has started
+
+	state // the loop's own
+}
+
+// New makes a node. It reads nothing and starts nothing before Start.
+func New(o Options) (*Node, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the node's directory: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Node{
+		log: o.Logger, now: o.Clock, host: o.Host, deliverer: o.Deliverer,
+		journal: &journal{kv: o.KV, box: o.Box},
+		dirs:    &jobDirs{path: filepath.Join(dir, "jobs")},
+		fetcher: &fetcher{client: o.HTTPClient, limit: o.TorrentLimit},
+		metrics: newMetrics(o.Registerer),
+		events:  make(chan event, eventQueue),
+		quit:    make(chan struct{}),
+		ended:   make(chan struct{}),
+		ctx:     ctx, cancel: cancel,
+		state: newState(),
+	}, nil
+}
+
+// Start reads the journal, looks for plugins, removes directories that nothing
+// refers to, and lets all jobs go on. A plugin that cannot be used is reported,
+// not returned. A node whose Start failed has started nothing.
+func (n *Node) Start(ctx context.Context) error {
+	if err := n.load(ctx); err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	if err := n.dirs.open(); err != nil {
+		return err
+	}
+	if err := n.removeOrphans(); err != nil {
+		return err
+	}
+	if err := n.host.Rescan(ctx); err != nil {
+		n.log.Warn("look for plugins", "err", err)
+	}
+	for _, b := range n.backends {
+		n.open(b)
+	}
+	for _, j := range n.jobs {
+		n.touch(j)
+	}
+	go n.run()
+	return nil
+}
+
+// Stop ends all steps and plugins, and waits for them. The node cannot be
+// started again. It returns ctx's error when that ends first.
+func (n *Node) Stop(ctx context.Context) error {
+	close(n.quit)
+	n.cancel()
+	stopped := make(chan error, 1)
+	go func() {
+		<-n.ended
+		err := n.closeInstances(ctx)
+		n.steps.Wait()
+		stopped <- errors.Join(err, n.dirs.close())
+	}()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// InstanceChanged tells the node that the status of an instance has changed;
+// it is for pluginhost.Options.OnChange.
+func (n *Node) InstanceChanged(id string) {
+	n.post(instanceChanged{core.DownloaderID(id)})
+}
+
+// post hands an event to the loop, and reports whether it will be looked at.
+func (n *Node) post(e event) bool {
+	select {
+	case n.events <- e:
+		return true
+	case <-n.quit:
+		return false
+	}
+}
+
+func (n *Node) closeInstances(ctx context.Context) error {
+	var g sync.WaitGroup
+	failed := make([]error, 0, len(n.backends))
+	var mu sync.Mutex // guards failed
+	for _, b := range n.backends {
+		if b.inst == nil {
+			continue
+		}
+		g.Go(func() {
+			if err := b.inst.Close(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, err)
+			}
+		})
+	}
+	g.Wait()
+	return errors.Join(failed...)
+}
+
+type hostAdapter struct{ *pluginhost.Host }
+
+// FromPluginHost makes a Host of the real one.
+func FromPluginHost(h *pluginhost.Host) Host { return hostAdapter{h} }
+
+func (h hostAdapter) Open(spec pluginhost.Spec) Instance { return h.Host.Open(spec) }
