@@ -98,9 +98,12 @@ func isPlainHTTP(err error) bool {
 	return strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
-// isNotHTTP reports whether net/http could not make sense of the first line;
-// it has no type for that.
-func isNotHTTP(err error) bool { return strings.Contains(err.Error(), "malformed HTTP") }
+// isNotHTTP reports whether net/http could not make sense of the first line, or
+// got one before it had asked for anything; it has no types for that.
+func isNotHTTP(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "malformed HTTP") || strings.Contains(text, "readLoopPeekFailLocked")
+}
 
 // stripURL takes the URL out of a *url.Error: addresses do not belong in logs.
 func stripURL(err error) error {
