@@ -90,7 +90,8 @@ func (c *credentials) replace(all map[string]credential) (err error) {
 		}
 	}()
 	_, err = temp.Write(append(text, '\n'))
-	if err = errors.Join(err, temp.Close()); err != nil {
+	err = errors.Join(err, temp.Close())
+	if err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), c.path)

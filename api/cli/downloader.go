@@ -165,10 +165,18 @@ func (s *shell) showDownloader(d *client.Downloader) error {
 		health += " (" + *d.Health.Code + ")"
 	}
 	return s.table(nil, [][]string{
-		{"name:", d.Name}, {"id:", d.ID}, {"node:", d.Node}, {"plugin:", d.Plugin}, {"enabled:", fmt.Sprint(d.Enabled)},
-		{"health:", health}, {"version:", text(d.Health.Version)}, {"settings:", compact(d.Settings)},
-		{"active:", fmt.Sprintf("%d of %d", d.Active, d.MaxActive)}, {"weight:", fmt.Sprint(d.Weight)},
-		{"asked every:", fmt.Sprintf("%d s", d.PollInterval)}, {"restarts:", fmt.Sprint(d.Restarts)},
+		{"name:", d.Name},
+		{"id:", d.ID},
+		{"node:", d.Node},
+		{"plugin:", d.Plugin},
+		{"enabled:", fmt.Sprint(d.Enabled)},
+		{"health:", health},
+		{"version:", text(d.Health.Version)},
+		{"settings:", compact(d.Settings)},
+		{"active:", fmt.Sprintf("%d of %d", d.Active, d.MaxActive)},
+		{"weight:", fmt.Sprint(d.Weight)},
+		{"asked every:", fmt.Sprintf("%d s", d.PollInterval)},
+		{"restarts:", fmt.Sprint(d.Restarts)},
 	})
 }
 

@@ -56,7 +56,7 @@ func isUsage(err error) bool {
 // PrintError shows an error to a person: what happened, what to do about it,
 // and the code to look up.
 func PrintError(w io.Writer, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what was joined here
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			PrintError(w, e)
 		}

@@ -169,15 +169,27 @@ func describe(t *client.Task) [][]string {
 		loaded += " of " + size(*p.TotalBytes) + " (" + percent(p.DoneBytes, p.TotalBytes) + ")"
 	}
 	all := [][2]string{
-		{"id", t.ID}, {"name", t.Name}, {"state", string(t.State)}, {"note", note(t)}, {"hint", hintOf(t)},
-		{"source", string(t.Source.Kind) + " " + t.Source.URI}, {"info hash", text(t.InfoHash)},
-		{"owner", t.Owner}, {"node", text(t.Node)}, {"downloader", text(t.Downloader)},
+		{"id", t.ID},
+		{"name", t.Name},
+		{"state", string(t.State)},
+		{"note", note(t)},
+		{"hint", hintOf(t)},
+		{"source", string(t.Source.Kind) + " " + t.Source.URI},
+		{"info hash", text(t.InfoHash)},
+		{"owner", t.Owner},
+		{"node", text(t.Node)},
+		{"downloader", text(t.Downloader)},
 		{"destination", t.Destination.Storage + ":/" + t.Destination.Path},
-		{"loaded", loaded}, {"rate", rate(p.DownloadRate)}, {"time left", duration(p.EtaSeconds)},
+		{"loaded", loaded},
+		{"rate", rate(p.DownloadRate)},
+		{"time left", duration(p.EtaSeconds)},
 		{"peers", fmt.Sprintf("%d, %d of them seeds", p.Peers, p.Seeds)},
 		{"delivered", fmt.Sprintf("%d of %d files", t.Delivery.FilesDone, t.Delivery.FilesTotal)},
-		{"attempt", fmt.Sprint(t.Attempt)}, {"created", when(&t.CreatedAt)}, {"started", when(t.StartedAt)},
-		{"downloaded", when(t.DownloadedAt)}, {"completed", when(t.CompletedAt)},
+		{"attempt", fmt.Sprint(t.Attempt)},
+		{"created", when(&t.CreatedAt)},
+		{"started", when(t.StartedAt)},
+		{"downloaded", when(t.DownloadedAt)},
+		{"completed", when(t.CompletedAt)},
 	}
 	var rows [][]string
 	for _, row := range all {

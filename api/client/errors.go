@@ -31,7 +31,7 @@ func (c *Client) done(resp *http.Response, body []byte) error {
 // problem turns an answer that is no success into an error.
 func (c *Client) problem(resp *http.Response, body []byte) error {
 	var p apigen.Problem
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) //nolint:errcheck // a bad one is none of ours
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if media != "application/problem+json" || json.Unmarshal(body, &p) != nil || p.Code == "" {
 		return errs.New(errs.Unavailable, "What answers at %s is not haul (HTTP status %d).", c.url, resp.StatusCode).
 			WithHint("Check the server's address (HAUL_URL).")

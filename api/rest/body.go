@@ -47,7 +47,10 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request, op *contract.O
 var jsonType = []string{contract.JSON}
 
 func readJSON(w http.ResponseWriter, r *http.Request, schema *contract.Schema) (func(), error) {
-	buf := bodies.Get().(*bytes.Buffer)
+	buf, ok := bodies.Get().(*bytes.Buffer)
+	if !ok {
+		buf = new(bytes.Buffer)
+	}
 	buf.Reset()
 	release := func() {
 		if buf.Cap() <= keptBuffer {

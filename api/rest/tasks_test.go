@@ -23,12 +23,15 @@ func TestCreateHandsOverWhatWasAskedFor(t *testing.T) {
 		want       core.NewTask
 	}{
 		{"a plain source", `{"sources":["https://example.org/a?b&c"]}`, core.NewTask{
-			Sources: []core.NewSource{{URI: "https://example.org/a?b&c", Field: "sources[0]"}}}},
+			Sources: []core.NewSource{{URI: "https://example.org/a?b&c", Field: "sources[0]"}},
+		}},
 		{"everything", `{"sources":["a",{"uri":"b","kind":"torrent"}],"destination":"x/y","node":"n","downloader":"d"}`, core.NewTask{
 			Sources:     []core.NewSource{{URI: "a", Field: "sources[0]"}, {URI: "b", Kind: downloader.SourceTorrent, Field: "sources[1]"}},
-			Destination: core.NewDestination{Path: "x/y"}, Node: "n", Downloader: "d"}},
+			Destination: core.NewDestination{Path: "x/y"}, Node: "n", Downloader: "d",
+		}},
 		{"a destination in another storage", `{"sources":["a"],"destination":{"storage":"nas","path":"x"}}`, core.NewTask{
-			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Destination: core.NewDestination{Storage: "nas", Path: "x"}}},
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Destination: core.NewDestination{Storage: "nas", Path: "x"},
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

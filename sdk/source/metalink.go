@@ -75,7 +75,7 @@ func ParseMetalink(b []byte) (*Metalink, error) {
 	if doc.XMLName.Local != "metalink" {
 		return nil, errs.New(errs.InvalidMetalink, "The file is XML, but not a metalink.")
 	}
-	files := append(doc.FilesV4, doc.FilesV3...)
+	files := slices.Concat(doc.FilesV4, doc.FilesV3)
 	if len(files) == 0 || len(files) > maxMetalinkFiles {
 		return nil, errs.New(errs.InvalidMetalink, "A metalink has between 1 and %d files.", maxMetalinkFiles)
 	}

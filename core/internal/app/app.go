@@ -97,7 +97,10 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 	if err != nil {
 		return nil, err
 	}
-	return s, s.listen(ctx)
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // openStore opens core's database. Closing it comes last of all.

@@ -19,7 +19,7 @@ func bootstrap(ctx context.Context, st *store.Store, files string, now time.Time
 	if err != nil {
 		return nil, fmt.Errorf("find the files directory: %w", err)
 	}
-	if err := os.MkdirAll(root, 0o755); err != nil { //nolint:gosec // users' files are theirs to share with other programs
+	if err := os.MkdirAll(root, 0o755); err != nil {
 		return nil, fmt.Errorf("make the files directory: %w", err)
 	}
 	var local *core.Node

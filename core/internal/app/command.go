@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/haul-dl/haul/api/cli"
+	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/config"
 	"github.com/haul-dl/haul/core/internal/logging"
 )
@@ -72,11 +74,18 @@ func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "haul %s listens at %s\n", Version, s.URL())
-	if s.GeneratedPassword != "" {
-		fmt.Fprintf(out, "The admin's name is %q and the password is %q. It is shown this once: keep it.\n", "admin", s.GeneratedPassword)
+	if _, err := io.WriteString(cmd.OutOrStdout(), s.greeting()); err != nil {
+		log.Warn("nobody reads where to go", "err", err)
 	}
-	fmt.Fprintf(out, "Log in with:  haul login\n")
 	return s.Run(ctx)
+}
+
+// greeting tells where to go, and the first time as whom.
+func (s *Server) greeting() string {
+	text := fmt.Sprintf("haul %s listens at %s\n", Version, s.URL())
+	if s.GeneratedPassword != "" {
+		text += fmt.Sprintf("The admin's name is %q and the password is %q. It is shown this once: keep it.\n",
+			core.AdminUserName, s.GeneratedPassword)
+	}
+	return text + "Log in with:  haul login\n"
 }

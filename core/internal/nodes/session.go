@@ -11,10 +11,10 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// reconnectMin and reconnectMax bound the pause before the next try to reach a node.
+// reconnectFirst and reconnectLast bound the pause before the next try to reach a node.
 const (
-	reconnectMin = time.Second
-	reconnectMax = time.Minute
+	reconnectFirst = time.Second
+	reconnectLast  = time.Minute
 )
 
 // node is one node with what it last reported.
@@ -49,15 +49,15 @@ func newNode(n core.Node, link core.Link, s *Service) *node {
 // run keeps a session open until ctx ends.
 func (n *node) run(ctx context.Context, observer Observer) {
 	log := n.service.log.With("node", n.Name)
-	for pause := reconnectMin; ctx.Err() == nil; pause = min(2*pause, reconnectMax) {
+	for pause := reconnectFirst; ctx.Err() == nil; pause = min(2*pause, reconnectLast) {
 		began := n.service.now()
 		err := n.runSession(ctx, observer)
 		if ctx.Err() != nil {
 			return
 		}
 		log.Warn("session with the node ended", "err", err)
-		if n.service.now().Sub(began) > reconnectMax {
-			pause = reconnectMin
+		if n.service.now().Sub(began) > reconnectLast {
+			pause = reconnectFirst
 		}
 		select {
 		case <-ctx.Done():

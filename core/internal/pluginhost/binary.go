@@ -25,7 +25,7 @@ func readBinary(path string, known binary) (binary, error) {
 	if err != nil {
 		return binary{}, errUnreadable(err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return binary{}, errUnreadable(err)
@@ -82,11 +82,11 @@ func errChanged() error {
 // checkTrust refuses a plugin that others than the operator can replace.
 func checkTrust(path string, info fs.FileInfo) error {
 	dirs := []string{filepath.Dir(path)}
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return errUnreadable(err)
 	}
-	if d := filepath.Dir(real); d != dirs[0] {
+	if d := filepath.Dir(resolved); d != dirs[0] {
 		dirs = append(dirs, d)
 	}
 	if err := checkWritable("file", path, info); err != nil {

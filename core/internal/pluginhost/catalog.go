@@ -142,7 +142,7 @@ func (c *catalog) paths() (map[string]string, error) {
 		}
 		for _, e := range entries {
 			m := fileName.FindStringSubmatch(e.Name())
-			if m == nil || paths[m[1]] != "" {
+			if len(m) < 2 || paths[m[1]] != "" {
 				continue
 			}
 			paths[m[1]] = filepath.Join(dir, e.Name())

@@ -86,7 +86,7 @@ func killStale(id processID, limit time.Duration) (bool, error) {
 		return false, nil
 	}
 	if pgid, err := unix.Getpgid(id.PID); err != nil || pgid != id.PID {
-		return false, nil
+		return false, nil //nolint:nilerr // it has ended
 	}
 	if err := unix.Kill(-id.PID, unix.SIGKILL); err != nil {
 		return false, fmt.Errorf("kill leftover process group: %w", err)

@@ -149,7 +149,7 @@ func sweepProcess(dir string, log hclog.Logger) error {
 	id, err := readProcessID(filepath.Join(dir, "pid"))
 	if err != nil {
 		// A file that was not written to its end names nobody.
-		return nil //nolint:nilerr
+		return nil //nolint:nilerr // see above
 	}
 	killed, err := killStale(id, staleWait)
 	if killed {
@@ -228,5 +228,6 @@ func readProcessID(path string) (processID, error) {
 	if err != nil {
 		return id, err
 	}
-	return id, json.Unmarshal(b, &id)
+	err = json.Unmarshal(b, &id)
+	return id, err
 }

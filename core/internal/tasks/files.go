@@ -13,7 +13,7 @@ import (
 
 // Files lists the files of a task, once they are known.
 func (s *Service) Files(ctx context.Context, id core.TaskID) ([]core.TaskFile, error) {
-	t, _, err := s.mine(ctx, id)
+	t, err := s.mine(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Service) Files(ctx context.Context, id core.TaskID) ([]core.TaskFile, e
 
 // OpenFile opens a delivered file.
 func (s *Service) OpenFile(ctx context.Context, id core.TaskID, index int) (*core.FileContent, error) {
-	t, _, err := s.mine(ctx, id)
+	t, err := s.mine(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,7 @@ func (s *Service) open(ctx context.Context, t *core.Task, f core.DeliveredFile) 
 	}
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		file.Close()
-		return nil, errs.Wrap(err, errs.NotFound, "There is no file of that name at the destination any more.")
+		return nil, errs.Wrap(errors.Join(err, file.Close()), errs.NotFound, "There is no file of that name at the destination any more.")
 	}
 	return &core.FileContent{ReadSeekCloser: file, Name: path.Base(f.Path), Size: info.Size(), ModTime: info.ModTime()}, nil
 }

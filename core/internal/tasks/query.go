@@ -15,7 +15,7 @@ const defaultLimit = 50
 
 // Get shows one task of the caller; an admin sees all.
 func (s *Service) Get(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	t, _, err := s.mine(ctx, id)
+	t, err := s.mine(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -23,19 +23,19 @@ func (s *Service) Get(ctx context.Context, id core.TaskID) (*core.TaskView, erro
 }
 
 // mine returns a task that the caller may see.
-func (s *Service) mine(ctx context.Context, id core.TaskID) (*core.Task, *core.Identity, error) {
+func (s *Service) mine(ctx context.Context, id core.TaskID) (*core.Task, error) {
 	who, err := core.IdentityFrom(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	t, err := s.store.Task(ctx, id)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !mayManage(who, t) {
-		return nil, nil, notFound(id)
+		return nil, notFound(id)
 	}
-	return t, who, nil
+	return t, nil
 }
 
 // List shows the caller's tasks; an admin sees all.
@@ -187,8 +187,10 @@ func (s *Service) nameAll(t *core.Task) *core.TaskView {
 type ownerNames struct{ names sync.Map }
 
 func (o *ownerNames) name(ctx context.Context, st *store.Store, id core.UserID) string {
-	if name, ok := o.names.Load(id); ok {
-		return name.(string) //nolint:forcetypeassert // only strings are stored
+	if known, ok := o.names.Load(id); ok {
+		if name, ok := known.(string); ok {
+			return name
+		}
 	}
 	u, err := st.User(ctx, id)
 	if err != nil {

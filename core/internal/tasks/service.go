@@ -79,7 +79,10 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.loadJobs(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.loadQueue(ctx)
+	if err := s.loadQueue(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Start begins to give queued tasks a place.

@@ -61,7 +61,7 @@ func retryDelivery(tx *store.Tx, t *core.Task) error {
 // go first, so that a failure leaves the task to try again.
 func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) error {
 	if deleteData {
-		t, _, err := s.mine(ctx, id)
+		t, err := s.mine(ctx, id)
 		if err != nil {
 			return err
 		}
