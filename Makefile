@@ -21,7 +21,7 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/ha
 BUF      := $(GO) tool -modfile=tools/buf/go.mod buf
 LINT     := $(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint
 
-RUN_DEPS  := aria2c=aria2
+RUN_DEPS  := aria2c=aria2 /etc/ssl/certs/ca-certificates.crt=ca-certificates
 TEST_DEPS := $(RUN_DEPS) qbittorrent-nox=qbittorrent-nox transmission-daemon=transmission-daemon \
              setpriv=util-linux gcc=gcc /usr/include/string.h=libc6-dev
 
