@@ -49,6 +49,12 @@ func (x *execution) hasCopy(e *Entry, temporary string) bool {
 // makeCopy makes a durable copy and stores which it is.
 func (x *execution) makeCopy(ctx context.Context, i int, temporary string) error {
 	e := &x.plan.Entries[i]
+	select {
+	case x.copying <- struct{}{}:
+		defer func() { <-x.copying }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := x.to.RemoveAll(temporary); err != nil {
 		return destinationError(err, "removing a temporary file")
 	}
@@ -88,7 +94,7 @@ func (x *execution) copyOne(ctx context.Context, from, to string, info fs.FileIn
 	if err != nil {
 		return err
 	}
-	defer in.Close() //nolint:errcheck // it was only read
+	defer in.Close()
 	out, err := x.to.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, deliveredMode(info))
 	if err != nil {
 		return destinationError(err, "making a file")

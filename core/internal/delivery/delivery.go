@@ -84,7 +84,13 @@ type Mover struct {
 	syncs *dirSyncer
 	at    func(point string)
 	names namer
+	// copying has a place for each copy under way.
+	copying chan struct{}
 }
+
+// copiesAtOnce is few: copies of large files next to each other only make a
+// disk seek.
+const copiesAtOnce = 4
 
 // Option changes a Mover.
 type Option func(*Mover)
@@ -101,7 +107,7 @@ func withNamer(n namer) Option {
 
 // New makes a mover.
 func New(log hclog.Logger, options ...Option) *Mover {
-	m := &Mover{log: log, syncs: newDirSyncer(), at: func(string) {}, names: systemNames{}}
+	m := &Mover{log: log, syncs: newDirSyncer(), at: func(string) {}, names: systemNames{}, copying: make(chan struct{}, copiesAtOnce)}
 	for _, o := range options {
 		o(m)
 	}

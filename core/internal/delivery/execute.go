@@ -77,12 +77,12 @@ func (m *Mover) begin(job Job, p Plan, hooks Hooks) (_ *execution, err error) {
 func (x *execution) close() {
 	for _, d := range []*os.File{x.fromDir, x.toDir} {
 		if d != nil {
-			d.Close() //nolint:errcheck,gosec // see above
+			d.Close() //nolint:errcheck // see above
 		}
 	}
 	for _, r := range []*os.Root{x.from, x.to} {
 		if r != nil {
-			r.Close() //nolint:errcheck,gosec // see above
+			r.Close() //nolint:errcheck // see above
 		}
 	}
 }

@@ -23,7 +23,7 @@ func openFolder(job Job) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written through it
+	defer root.Close()
 	folder, err := root.OpenRoot(local(job.Path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		err = destinationError(err, "opening the folder")
@@ -49,7 +49,7 @@ func (m *Mover) makeFolder(job Job) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written through it
+	defer root.Close()
 	if err := m.makeFolders(root, job.Path); err != nil {
 		return nil, destinationError(err, "making the folder")
 	}
@@ -83,7 +83,7 @@ func (m *Mover) syncDir(root *os.Root, name string) error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close() //nolint:errcheck // it was only read
+	defer dir.Close()
 	return m.syncs.sync(dir)
 }
 

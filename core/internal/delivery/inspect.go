@@ -119,7 +119,7 @@ func list(root *os.Root, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close() //nolint:errcheck // it was only read
+	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	slices.Sort(names)
 	return names, err

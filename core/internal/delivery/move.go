@@ -134,7 +134,7 @@ func flushOne(root *os.Root, name string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	if mode := deliveredMode(info); mode != info.Mode().Perm()|info.Mode()&specialBits {
 		// A daemon of another user owns its files: then they stay as they are.
 		if err := f.Chmod(mode); err != nil && !errors.Is(err, fs.ErrPermission) {

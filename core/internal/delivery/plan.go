@@ -20,7 +20,7 @@ func (m *Mover) Plan(ctx context.Context, job Job) (Plan, error) {
 	if err != nil {
 		return Plan{}, sourceError(err)
 	}
-	defer source.Close() //nolint:errcheck // nothing was written through it
+	defer source.Close()
 	entries, err := inspect(ctx, source, job.Files)
 	if err != nil {
 		return Plan{}, sourceError(err)
@@ -32,7 +32,7 @@ func (m *Mover) Plan(ctx context.Context, job Job) (Plan, error) {
 	case err != nil:
 		return Plan{}, err
 	default:
-		defer folder.Close() //nolint:errcheck // nothing was written through it
+		defer folder.Close()
 	}
 	p := Plan{Entries: entries}
 	for i := range p.Entries {
@@ -82,7 +82,7 @@ func (m *Mover) Discard(job Job, p Plan) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Close() //nolint:errcheck // see below
+	defer folder.Close()
 	for i := range p.Entries {
 		if err := folder.RemoveAll(temporaryName(job.Task, i)); err != nil {
 			return destinationError(err, "removing a temporary file")

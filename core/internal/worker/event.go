@@ -7,7 +7,7 @@ import (
 )
 
 // event is something that the loop reacts to.
-type event interface{}
+type event any
 
 // ordered are orders of core; reply gets the outcome of the commit.
 type ordered struct {

@@ -54,7 +54,7 @@ func (f *fetcher) get(ctx context.Context, uri string) ([]byte, error) {
 	if err != nil {
 		return nil, fetchError(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	if err := statusError(resp.StatusCode); err != nil {
 		return nil, err
 	}
@@ -69,12 +69,12 @@ func (f *fetcher) get(ctx context.Context, uri string) ([]byte, error) {
 }
 
 func statusError(status int) error {
-	switch {
-	case status == http.StatusOK:
+	switch status {
+	case http.StatusOK:
 		return nil
-	case status == http.StatusNotFound, status == http.StatusGone:
+	case http.StatusNotFound, http.StatusGone:
 		return errs.New(errs.SourceNotFound, "The server answered with status %d.", status)
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return errs.New(errs.SourceForbidden, "The server answered with status %d.", status)
 	}
 	return errs.New(errs.SourceServerError, "The server answered with status %d.", status)

@@ -99,7 +99,7 @@ func (n *Node) drain() {
 func (n *Node) turn(now time.Time) {
 	n.wake = time.Time{}
 	for len(n.timers) > 0 && !n.timers[0].at.After(now) {
-		if t := heap.Pop(&n.timers).(timer); n.jobs[t.job] != nil { //nolint:forcetypeassert // it holds nothing else
+		if t, ok := heap.Pop(&n.timers).(timer); ok && n.jobs[t.job] != nil {
 			n.touched[t.job] = struct{}{}
 		}
 	}
@@ -228,10 +228,21 @@ type timer struct {
 // timers is a heap, the earliest first.
 type timers []timer
 
-func (t timers) Len() int           { return len(t) }
+// Len implements heap.Interface.
+func (t timers) Len() int { return len(t) }
+
+// Less implements heap.Interface.
 func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
-func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
-func (t *timers) Push(x any)        { *t = append(*t, x.(timer)) } //nolint:forcetypeassert // heap.Push is called with nothing else
+
+// Swap implements heap.Interface.
+func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+
+// Push implements heap.Interface.
+func (t *timers) Push(x any) {
+	if v, ok := x.(timer); ok {
+		*t = append(*t, v)
+	}
+}
 
 // Pop implements heap.Interface.
 func (t *timers) Pop() any {

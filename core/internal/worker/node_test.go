@@ -1,18 +1,15 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/pluginhost"
-	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
@@ -142,7 +139,7 @@ func TestAJobThatIsNotWantedGoesFromEveryPhase(t *testing.T) {
 		name string
 		to   func(w *world, r *running, job *core.DesiredJob)
 	}{
-		{"just accepted, while the downloader is down", func(w *world, r *running, job *core.DesiredJob) {
+		{"just accepted, while the downloader is down", func(_ *world, r *running, job *core.DesiredJob) {
 			r.host.set(string(downloaderID), pluginhost.Status{State: pluginhost.StateBackingOff, Err: errs.New(errs.PluginCrashed, "boom")})
 			r.waitFor("the crash", func() bool { return r.downloaders[0].Health.State == core.HealthFailed })
 			r.send(&core.Orders{Jobs: []core.DesiredJob{*job}})
@@ -308,158 +305,24 @@ func TestAFullDiskStopsEverythingAndIsTold(t *testing.T) {
 	r.waitFor("health", func() bool { return r.downloaders[0].Health.State == core.HealthOK })
 }
 
-func TestSettingsAreSealedInTheJournal(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
+// TestAFileThatIsThereBeforeTheAnswerToItsAddWaitsForNoCheck has a daemon that
+// is done within Add.
+func TestAFileThatIsThereBeforeTheAnswerToItsAddWaitsForNoCheck(t *testing.T) {
+	w := newWorld(t, scripted.Options{Auto: func(req downloader.AddRequest) map[string][]byte {
+		return map[string][]byte{req.JobID + ".bin": []byte("A")}
+	}})
 	r := w.start()
-	r.send(w.full())
-	r.stop()
-	res, err := w.kv.Range(context.Background(), store.RangeRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range res.Entries {
-		if bytes.Contains(e.Value, []byte("hunter2")) {
-			t.Errorf("%s holds the secret", e.Key)
-		}
-	}
-	again := w.start()
-	again.waitFor("health", func() bool { return len(again.downloaders) > 0 && again.downloaders[0].Health.State == core.HealthOK })
-	if got := string(w.plugin.Config().Settings); got != `{"secret":"hunter2"}` {
-		t.Errorf("after a restart the settings are %s", got)
-	}
-}
-
-func TestDownloadersFollowTheirOrders(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
-	r := w.start()
-	job := newJob()
-	r.send(w.full(job))
-	r.waitAdded(job.ID)
 	d := wantedDownloader()
-
-	d.Revision, d.Settings = 2, []byte(`{"secret":"new"}`)
-	r.send(&core.Orders{Downloaders: []core.DesiredDownloader{d}})
-	r.waitFor("the new settings", func() bool { return string(w.plugin.Config().Settings) == string(d.Settings) })
-
-	d.Revision, d.Enabled = 3, false
-	r.send(&core.Orders{Downloaders: []core.DesiredDownloader{d}})
-	r.waitFor("it to be disabled", func() bool { return r.downloaders[0].Health.State == core.HealthDisabled })
-	r.waitFor("the job to wait", func() bool {
-		o := r.jobs[job.ID]
-		return o.Waiting != nil && o.Waiting.Code == errs.DownloaderDisabled
-	})
-
-	d.Revision, d.Enabled = 4, true
-	r.send(&core.Orders{Downloaders: []core.DesiredDownloader{d}})
-	r.waitFor("health", func() bool { return r.downloaders[0].Health.State == core.HealthOK })
-	w.finish(job.ID, "a.bin", "A")
-	r.waitPhase(job.ID, core.JobDone)
-
-	lost := newJob()
-	r.send(&core.Orders{Jobs: []core.DesiredJob{lost}})
-	r.waitAdded(lost.ID)
-	r.send(&core.Orders{RemovedDownloaders: []core.DownloaderID{d.ID}})
-	if o := r.waitPhase(lost.ID, core.JobFailed); o.Failure.Code != errs.DownloaderMissing {
-		t.Errorf("%+v", o.Failure)
+	d.PollInterval = 3600
+	orders := w.full()
+	orders.Downloaders[0] = d
+	r.send(orders)
+	waitWatched(t, w)
+	jobs := manyJobs(500)
+	began := time.Now()
+	r.send(&core.Orders{Jobs: jobs})
+	for _, j := range jobs {
+		r.waitPhase(j.ID, core.JobDone)
 	}
-	if keys := w.keys(keyDownloader); len(keys) != 0 {
-		t.Errorf("the journal holds %v", keys)
-	}
-}
-
-func TestDownloadersAreTestedWhereTheyRun(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
-	r := w.start()
-	r.send(w.full())
-	r.waitFor("health", func() bool { return len(r.downloaders) > 0 && r.downloaders[0].Health.State == core.HealthOK })
-	if v := r.health().Version; v != "1.0.0" {
-		t.Errorf("version %q", v)
-	}
-	result, err := r.session.TestDownloader(context.Background(), wantedDownloader())
-	if err != nil || result.Version != "1.0.0" || r.host.tried.Load() != 0 {
-		t.Errorf("the running one: %+v %v, tried out %d", result, err, r.host.tried.Load())
-	}
-	changed := wantedDownloader()
-	changed.Settings = []byte(`{}`)
-	if result, err = r.session.TestDownloader(context.Background(), changed); err != nil || result.Version != "tried" {
-		t.Errorf("changed settings: %+v %v", result, err)
-	}
-	changed.Plugin = "nobody"
-	result, err = r.session.TestDownloader(context.Background(), changed)
-	if err != nil || result.OK() || !errs.Is(result.Checks[0].Err, errs.PluginMissing) {
-		t.Errorf("a missing plugin: %+v %v", result, err)
-	}
-	if plugins, err := r.session.RescanPlugins(context.Background()); err != nil || len(plugins) != 1 {
-		t.Errorf("%v %v", plugins, err)
-	}
-}
-
-func TestANewSessionEndsTheOldOneAndBeginsWithEverything(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
-	r := w.start()
-	job := newJob()
-	r.send(w.full(job))
-	r.waitAdded(job.ID)
-	s, err := r.Link().Connect(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := s.Receive(context.Background())
-	if err != nil || !report.Full || len(report.Jobs) != 1 || report.Downloaders == nil || report.Plugins == nil {
-		t.Errorf("%+v %v", report, err)
-	}
-	if _, err := r.session.Receive(context.Background()); !errs.Is(err, errs.NodeOffline) {
-		t.Errorf("the old session: %v", err)
-	}
-}
-
-func TestOnlyMarkedDirectoriesWithoutAJobAreRemoved(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
-	r := w.start()
-	job := newJob()
-	r.send(w.full(job))
-	r.waitAdded(job.ID)
-	r.stop()
-	jobs := filepath.Join(w.dir, "jobs")
-	outside := t.TempDir()
-	if err := os.WriteFile(filepath.Join(outside, "precious"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	orphan, unmarked := string(core.NewID[core.JobID]()), string(core.NewID[core.JobID]())
-	strange, unreadable := string(core.NewID[core.JobID]()), string(core.NewID[core.JobID]())
-	for name, marker := range map[string]string{orphan: orphan, unmarked: "", strange: orphan, unreadable: unreadable, "other": "other"} {
-		dir := filepath.Join(jobs, name)
-		if err := os.MkdirAll(filepath.Join(dir, dataName), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(outside, filepath.Join(dir, dataName, "link")); err != nil {
-			t.Fatal(err)
-		}
-		if marker != "" {
-			if err := os.WriteFile(filepath.Join(dir, markerName), []byte(marker), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	_, err := w.kv.Commit(context.Background(), &store.Txn{Then: []store.Op{{Type: store.OpPut, Key: keyJob + unreadable, Value: []byte("rubbish")}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.start()
-	entries, err := os.ReadDir(jobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var left []string
-	for _, e := range entries {
-		left = append(left, e.Name())
-	}
-	want := []string{string(job.ID), unmarked, strange, unreadable, "other"}
-	slices.Sort(want)
-	if !slices.Equal(left, want) {
-		t.Errorf("left are %v, want %v", left, want)
-	}
-	if _, err := os.Stat(filepath.Join(outside, "precious")); err != nil {
-		t.Error("a link was followed")
-	}
+	t.Logf("%d jobs from their order to the end: %s, %d commits", len(jobs), time.Since(began), w.kv.commits.Load())
 }

@@ -109,13 +109,14 @@ func (n *Node) watch(b *backend, now time.Time) {
 // call makes a call to a plugin, and posts what it returns. Without a timeout
 // it lasts as long as the instance.
 func (n *Node) call(b *backend, timeout time.Duration, fn func(context.Context) event) {
-	ctx := b.ctx
+	if timeout == 0 {
+		ctx := b.ctx
+		n.steps.Go(func() { n.post(fn(ctx)) })
+		return
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	n.steps.Go(func() {
-		if timeout > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, timeout)
-			defer cancel()
-		}
+		defer cancel()
 		n.post(fn(ctx))
 	})
 }
@@ -175,6 +176,11 @@ func (n *Node) onWatched(e watched) {
 		if e.statuses[i].Phase == downloader.PhaseGone {
 			// A hint may be old: only an answer to a question counts.
 			b.checkNow = true
+			continue
+		}
+		if j := n.jobs[core.JobID(e.statuses[i].JobID)]; j != nil && j.step != nil && j.step.kind == stepAdd {
+			// A small file may be there before the answer to its Add.
+			j.early = &e.statuses[i]
 			continue
 		}
 		n.onStatus(b, &e.statuses[i], n.counter)

@@ -87,6 +87,8 @@ type job struct {
 	status  downloader.Status
 	phase   core.JobPhase
 	hasData bool
+	// early is what the downloader told of the job before it confirmed it.
+	early *downloader.Status
 	// addedAt is when the downloader confirmed the job, on the loop's counter.
 	addedAt uint64
 

@@ -90,6 +90,7 @@ func (n *Node) onFetched(j *job, e stepDone) {
 }
 
 func (n *Node) onAdded(j *job, e stepDone) {
+	defer func() { j.early = nil }()
 	switch b := e.step.back; {
 	case e.err == nil:
 		j.Ref, j.Phase = e.ref, core.JobQueued
@@ -97,6 +98,10 @@ func (n *Node) onAdded(j *job, e stepDone) {
 		j.retry, j.waiting = retry{}, nil
 		j.save()
 		n.succeeded(b, e.step.since, true)
+		n.follow(j)
+		if j.early != nil {
+			n.onStatus(b, j.early, n.counter)
+		}
 	case isNodeError(e.err):
 		j.again(e.err)
 	case scopeOf(e.err) == scopeGivenUp:

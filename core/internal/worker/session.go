@@ -201,7 +201,7 @@ func (n *Node) onConnected(s *session) {
 
 func (n *Node) endSession() {
 	if n.session != nil {
-		n.session.Close() //nolint:errcheck,gosec // it returns none
+		n.session.Close() //nolint:errcheck // it returns none
 		n.session = nil
 	}
 }

@@ -10,12 +10,14 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
-// How many steps of each kind run at once. Those at a downloader are bounded
-// by callsAtOnce.
+// How many steps of each kind run at once; those at a downloader are bounded by
+// callsAtOnce. Deliveries mostly wait for the disk: the more of them do so
+// together, the fewer writes of the journal they need. Copies, which are not
+// quick, have a bound of their own in package delivery.
 const (
 	fetchesAtOnce    = 8
-	deliveriesAtOnce = 8
-	removalsAtOnce   = 8
+	deliveriesAtOnce = 128
+	removalsAtOnce   = 64
 )
 
 // stepKind is what a job needs next. Each step can be repeated.
@@ -143,7 +145,7 @@ func (n *Node) follow(j *job) {
 	if j.Phase == core.JobQueued && !j.hasData && j.Ending == 0 && j.Ref != nil {
 		if _, ok := b.at[j.Job.ID]; !ok {
 			if len(b.at) == 0 {
-				b.lastCheck, b.checkNow = time.Now(), false // no special look right after an Add
+				b.lastCheck = time.Now() // no special look right after an Add
 			}
 			b.track(j.Job.ID, *j.Ref)
 		}

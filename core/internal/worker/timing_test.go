@@ -136,7 +136,7 @@ func TestOneCheckASecondForAllJobs(t *testing.T) {
 }
 
 func TestChecksNeverOverlap(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world, r *running, c *callTimes) {
+	inBubble(t, func(_ *testing.T, w *world, r *running, c *callTimes) {
 		r.send(w.full(newJob()))
 		c.set(func(c *callTimes) { c.slow = 2500 * time.Millisecond })
 		time.Sleep(20 * time.Second) // Check panics when another is under way
