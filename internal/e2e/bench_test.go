@@ -82,10 +82,16 @@ func aria2Directly(b *testing.B, a *lab.Aria2, web *lab.Web, run int) time.Durat
 		calls = append(calls, map[string]any{"methodName": "aria2.addUri", "params": []any{"token:" + a.Secret, []string{u}, map[string]string{"dir": dir}}})
 	}
 	began := time.Now()
-	rpc(b, a, "system.multicall", []any{calls})
+	must := func(result json.RawMessage, err error) json.RawMessage {
+		if err != nil {
+			b.Fatal(err)
+		}
+		return result
+	}
+	must(rpc(a, "system.multicall", []any{calls}))
 	for deadline := began.Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		var stat struct{ NumActive, NumWaiting string }
-		if err := json.Unmarshal(rpc(b, a, "aria2.getGlobalStat", []any{"token:" + a.Secret}), &stat); err != nil {
+		if err := json.Unmarshal(must(rpc(a, "aria2.getGlobalStat", []any{"token:" + a.Secret})), &stat); err != nil {
 			b.Fatal(err)
 		}
 		if stat.NumActive == "0" && stat.NumWaiting == "0" {
@@ -99,29 +105,8 @@ func aria2Directly(b *testing.B, a *lab.Aria2, web *lab.Web, run int) time.Durat
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != manyFiles {
 		b.Fatalf("%d files, %v", len(entries), err)
 	}
-	rpc(b, a, "aria2.purgeDownloadResult", []any{"token:" + a.Secret})
+	must(rpc(a, "aria2.purgeDownloadResult", []any{"token:" + a.Secret}))
 	return took
-}
-
-func rpc(b *testing.B, a *lab.Aria2, method string, params []any) json.RawMessage {
-	b.Helper()
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": "1", "method": method, "params": params})
-	if err != nil {
-		b.Fatal(err)
-	}
-	resp, err := http.Post(a.Address, "application/json", bytes.NewReader(body))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer struct {
-		Result json.RawMessage
-		Error  json.RawMessage
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != nil {
-		b.Fatalf("%s: %v %s", method, err, answer.Error)
-	}
-	return answer.Result
 }
 
 // BenchmarkLatency measures from the last byte served to the file visible at

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,8 +16,8 @@ import (
 
 const (
 	crashDownloads = 20
-	crashSize      = 2 << 20
-	crashRate      = 1 << 20
+	crashSize      = 4 << 20
+	crashRate      = 256 << 10
 )
 
 // TestKill9 ends haul, the plugin, or aria2 in the middle of 20 downloads:
@@ -65,6 +67,7 @@ func crashDuring(t *testing.T, kill func(t *testing.T, s *Server)) {
 		return len(s.Tasks("downloading")) == crashDownloads && s.Task(tasks[0].ID).Progress.DoneBytes > 0
 	})
 	kill(t, s)
+	assertEachOnceAtAria2(t, s, sources)
 	for _, task := range tasks {
 		s.WaitCompleted(time.Minute, task.ID)
 	}
@@ -76,6 +79,65 @@ func crashDuring(t *testing.T, kill func(t *testing.T, s *Server)) {
 	}
 	waitGone(t, processes)
 	assertNoSockets(t, s)
+}
+
+// assertEachOnceAtAria2 waits until aria2 has all sources again, and checks
+// that it has none of them twice.
+func assertEachOnceAtAria2(t *testing.T, s *Server, sources []string) {
+	t.Helper()
+	var has map[string]int
+	WaitFor(t, 30*time.Second, "aria2 to have everything again", func() bool {
+		has = map[string]int{}
+		for _, download := range downloadsAtAria2(t, s) {
+			has[download]++
+		}
+		return len(has) == len(sources)
+	})
+	for uri, n := range has {
+		if n != 1 || !slices.Contains(sources, uri) {
+			t.Errorf("aria2 has %s %d times", uri, n)
+		}
+	}
+}
+
+// downloadsAtAria2 asks the server's own aria2, by the port and the secret in
+// its configuration, for the URL of each download; none while it is down.
+func downloadsAtAria2(t *testing.T, s *Server) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.Data, "node", "state", "*", "aria2.conf"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("aria2's configuration: %v, %v", files, err)
+	}
+	raw, err := os.ReadFile(files[0])
+	if err != nil {
+		return nil
+	}
+	config := map[string]string{}
+	for line := range strings.Lines(string(raw)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			config[key] = value
+		}
+	}
+	a := &lab.Aria2{Address: "http://127.0.0.1:" + config["rpc-listen-port"] + "/jsonrpc", Secret: config["rpc-secret"]}
+	var out []string
+	for method, window := range map[string][]any{"tellActive": {}, "tellWaiting": {0, 1000}, "tellStopped": {0, 1000}} {
+		result, err := rpc(a, "aria2."+method, append(append([]any{"token:" + a.Secret}, window...), []string{"files"}))
+		if err != nil {
+			return nil
+		}
+		var downloads []struct {
+			Files []struct{ URIs []struct{ URI string } }
+		}
+		if err := json.Unmarshal(result, &downloads); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range downloads {
+			if len(d.Files) == 1 && len(d.Files[0].URIs) > 0 {
+				out = append(out, d.Files[0].URIs[0].URI)
+			}
+		}
+	}
+	return out
 }
 
 func kill9(t *testing.T, pid int) {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,6 +82,7 @@ type Server struct {
 	bin  *Binaries
 	args []string
 	env  []string
+	wrap []string
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  *os.File
@@ -94,6 +96,8 @@ type Options struct {
 	Args []string
 	// Env is appended to the environment.
 	Env []string
+	// Wrap is a command that runs the server, and becomes it.
+	Wrap []string
 	// AsInstalled leaves the server as the first start makes it: no login, and
 	// the aria2 of its own free to use every network.
 	AsInstalled bool
@@ -110,7 +114,7 @@ func Start(t testing.TB, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, Data: o.Data, bin: Build(t), args: o.Args, env: o.Env, log: log}
+	s := &Server{t: t, Data: o.Data, bin: Build(t), args: o.Args, env: o.Env, wrap: o.Wrap, log: log}
 	s.URL = "http://" + freeAddress(t)
 	t.Cleanup(s.cleanup)
 	s.Restart()
@@ -153,8 +157,9 @@ func (s *Server) Restart() {
 
 func (s *Server) launch() {
 	s.t.Helper()
-	args := append([]string{"serve", "--data", s.Data, "--listen", strings.TrimPrefix(s.URL, "http://"), "--plugins", s.bin.Plugins}, s.args...)
-	s.cmd = exec.Command(s.bin.Haul, args...)
+	args := append(slices.Clone(s.wrap), s.bin.Haul, "serve", "--data", s.Data, "--listen", strings.TrimPrefix(s.URL, "http://"), "--plugins", s.bin.Plugins)
+	args = append(args, s.args...)
+	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Env = append(append(os.Environ(), "HAUL_ADMIN_PASSWORD="+AdminPassword), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -56,7 +57,7 @@ func (d *jobDirs) data(id core.JobID) string { return filepath.Join(d.path, stri
 // make makes the directory of a job, as far as it is not there.
 func (d *jobDirs) make(id core.JobID) error {
 	if err := d.tryMake(id); err != nil {
-		if errors.Is(err, fs.ErrPermission) {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 			return errs.Wrap(err, errs.PathNotWritable, "The node's download folder cannot be written.")
 		}
 		if isFull(err) {
