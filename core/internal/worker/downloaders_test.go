@@ -26,7 +26,7 @@ func TestSettingsAreSealedInTheJournal(t *testing.T) {
 		}
 	}
 	again := w.start()
-	again.waitFor("health", func() bool { return len(again.downloaders) > 0 && again.downloaders[0].Health.State == core.HealthOK })
+	again.waitHealth(core.HealthOK)
 	if got := string(w.plugin.Config().Settings); got != `{"secret":"hunter2"}` {
 		t.Errorf("after a restart the settings are %s", got)
 	}
@@ -46,7 +46,7 @@ func TestDownloadersFollowTheirOrders(t *testing.T) {
 
 	d.Revision, d.Enabled = 3, false
 	r.send(&core.Orders{Downloaders: []core.DesiredDownloader{d}})
-	r.waitFor("it to be disabled", func() bool { return r.downloaders[0].Health.State == core.HealthDisabled })
+	r.waitHealth(core.HealthDisabled)
 	r.waitFor("the job to wait", func() bool {
 		o := r.jobs[job.ID]
 		return o.Waiting != nil && o.Waiting.Code == errs.DownloaderDisabled
@@ -54,7 +54,7 @@ func TestDownloadersFollowTheirOrders(t *testing.T) {
 
 	d.Revision, d.Enabled = 4, true
 	r.send(&core.Orders{Downloaders: []core.DesiredDownloader{d}})
-	r.waitFor("health", func() bool { return r.downloaders[0].Health.State == core.HealthOK })
+	r.waitHealth(core.HealthOK)
 	w.finish(job.ID, "a.bin", "A")
 	r.waitPhase(job.ID, core.JobDone)
 
@@ -74,7 +74,7 @@ func TestDownloadersAreTestedWhereTheyRun(t *testing.T) {
 	w := newWorld(t, scripted.Options{})
 	r := w.start()
 	r.send(w.full())
-	r.waitFor("health", func() bool { return len(r.downloaders) > 0 && r.downloaders[0].Health.State == core.HealthOK })
+	r.waitHealth(core.HealthOK)
 	if v := r.health().Version; v != "1.0.0" {
 		t.Errorf("version %q", v)
 	}

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"bytes"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -75,9 +77,10 @@ func TestTheNodeFetchesTorrents(t *testing.T) {
 
 func TestBadTorrentURLsFailWithTheirReason(t *testing.T) {
 	s, w := web(t), newWorld(t, scripted.Options{})
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	defer secure.Close()
-	secure.Config.ErrorLog = nil
 	r := w.start()
 	r.send(w.full())
 	tests := []struct {

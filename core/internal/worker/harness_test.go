@@ -157,10 +157,7 @@ func (r *running) waitFor(what string, ok func() bool) {
 	r.t.Helper()
 	deadline := time.After(10 * time.Second)
 	for {
-		r.mu.Lock()
-		is := ok()
-		r.mu.Unlock()
-		if is {
+		if r.locked(ok) {
 			return
 		}
 		select {
@@ -171,6 +168,21 @@ func (r *running) waitFor(what string, ok func() bool) {
 			r.t.Fatalf("waited in vain for %s; jobs %+v, downloaders %+v", what, r.jobs, r.downloaders)
 		}
 	}
+}
+
+// locked evaluates ok, and lets go of the lock also when that panics.
+func (r *running) locked(ok func() bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return ok()
+}
+
+// waitHealth waits until the downloader is in a state of health.
+func (r *running) waitHealth(s core.HealthState) {
+	r.t.Helper()
+	r.waitFor("the downloader to be "+string(s), func() bool {
+		return len(r.downloaders) > 0 && r.downloaders[0].Health.State == s
+	})
 }
 
 func (r *running) waitPhase(id core.JobID, p core.JobPhase) core.ObservedJob {

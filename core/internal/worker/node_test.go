@@ -110,7 +110,7 @@ func TestFailuresOfAddAreTold(t *testing.T) {
 			}
 			w.plugin.Fail(scripted.OpAdd, nil)
 			r.waitAdded(job.ID)
-			r.waitFor("health", func() bool { return r.downloaders[0].Health.State == core.HealthOK })
+			r.waitHealth(core.HealthOK)
 		})
 	}
 }
@@ -141,7 +141,7 @@ func TestAJobThatIsNotWantedGoesFromEveryPhase(t *testing.T) {
 	}{
 		{"just accepted, while the downloader is down", func(_ *world, r *running, job *core.DesiredJob) {
 			r.host.set(string(downloaderID), pluginhost.Status{State: pluginhost.StateBackingOff, Err: errs.New(errs.PluginCrashed, "boom")})
-			r.waitFor("the crash", func() bool { return r.downloaders[0].Health.State == core.HealthFailed })
+			r.waitHealth(core.HealthFailed)
 			r.send(&core.Orders{Jobs: []core.DesiredJob{*job}})
 			r.waitPhase(job.ID, core.JobAdding)
 		}},
@@ -165,7 +165,7 @@ func TestAJobThatIsNotWantedGoesFromEveryPhase(t *testing.T) {
 			w := newWorld(t, scripted.Options{})
 			r := w.start()
 			r.send(w.full())
-			r.waitFor("health", func() bool { return len(r.downloaders) > 0 && r.downloaders[0].Health.State == core.HealthOK })
+			r.waitHealth(core.HealthOK)
 			job := newJob()
 			tt.to(w, r, &job)
 			job.Revision, job.Wish, job.Deliveries = 2, core.JobRemove, nil
@@ -199,6 +199,41 @@ func TestAJobRemovedWhileItIsAddedLeavesNothing(t *testing.T) {
 	if keys := w.keys(keyJob); len(keys) != 0 {
 		t.Errorf("full orders without an ended job forget it: %v", keys)
 	}
+}
+
+// TestAJobWhoseAddWasNeverAnsweredIsRemovedAtTheDaemon has a node die between
+// the Add and the journal, so that the next one does not know what the daemon
+// calls the job, nor whether it has it.
+func TestAJobWhoseAddWasNeverAnsweredIsRemovedAtTheDaemon(t *testing.T) {
+	w := newWorld(t, scripted.Options{})
+	r := w.start()
+	release := w.plugin.Block(scripted.OpAdd)
+	job := newJob()
+	r.send(w.full(job))
+	r.waitPhase(job.ID, core.JobAdding)
+	w.kv.fail(errDead)
+	release()
+	for deadline := time.Now().Add(5 * time.Second); len(w.plugin.Jobs()) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it was not added")
+		}
+	}
+	r.stop()
+	w.kv.fail(nil)
+	w.plugin.Fail(scripted.OpAdd, errs.New(errs.DownloaderUnreachable, "down"))
+	again := w.start()
+	again.waitHealth(core.HealthDegraded)
+	again.send(w.full())
+	again.waitFor("the reason", func() bool {
+		o := again.jobs[job.ID]
+		return o.Phase == core.JobAdding && o.Waiting != nil && o.Waiting.Code == errs.DownloaderUnreachable
+	})
+	w.plugin.Fail(scripted.OpAdd, nil)
+	again.waitPhase(job.ID, core.JobRemoved)
+	if left := w.plugin.Jobs(); len(left) != 0 {
+		t.Errorf("at the daemon: %v", left)
+	}
+	w.assertNoDirs()
 }
 
 func TestALostJobIsAddedAgain(t *testing.T) {
@@ -282,7 +317,7 @@ func TestAFullDiskStopsEverythingAndIsTold(t *testing.T) {
 	first := newJob()
 	r.send(w.full(first))
 	r.waitAdded(first.ID)
-	r.waitFor("health", func() bool { return r.downloaders[0].Health.State == core.HealthOK })
+	r.waitHealth(core.HealthOK)
 	w.kv.fail(syscall.ENOSPC)
 	second := newJob()
 	err := r.session.Send(context.Background(), &core.Orders{Jobs: []core.DesiredJob{second}})
@@ -302,7 +337,7 @@ func TestAFullDiskStopsEverythingAndIsTold(t *testing.T) {
 	w.kv.fail(nil)
 	r.waitPhase(first.ID, core.JobDone)
 	r.waitAdded(second.ID)
-	r.waitFor("health", func() bool { return r.downloaders[0].Health.State == core.HealthOK })
+	r.waitHealth(core.HealthOK)
 }
 
 // TestAFileThatIsThereBeforeTheAnswerToItsAddWaitsForNoCheck has a daemon that

@@ -61,6 +61,9 @@ func (s *session) Receive(ctx context.Context) (*core.Report, error) {
 	for {
 		select {
 		case <-s.changed:
+			if s.isClosed() {
+				return nil, errEnded()
+			}
 			if r := s.take(); r != nil {
 				return r, nil
 			}
