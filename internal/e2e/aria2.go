@@ -15,7 +15,7 @@ func rpc(a *lab.Aria2, method string, params []any) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.Post(a.Address, "application/json", bytes.NewReader(body)) //nolint:noctx // the test's own end is soon enough
+	resp, err := http.Post(a.Address, "application/json", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
