@@ -4,7 +4,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/store/bolt"
 	"github.com/haul-dl/haul/core/internal/tasks"
 	"github.com/haul-dl/haul/core/internal/users"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // stopTimeout bounds the way down, so that an init system never has to kill.
@@ -60,7 +60,8 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 		}
 	}()
 	if err := os.MkdirAll(c.Data, 0o750); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+		return nil, errs.Wrap(err, errs.Unavailable, "The data directory %s cannot be made.", c.Data).
+			WithHint("Give a directory that may be written with --data: %v.", err)
 	}
 	s.metrics = metrics.New()
 	s.metrics.Build(Version)
@@ -69,9 +70,6 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 		return nil, err
 	}
 	s.users = users.New(users.Options{Store: st, Logger: log.Named("users"), Clock: time.Now})
-	if s.GeneratedPassword, err = s.users.Bootstrap(ctx, c.AdminPassword.Reveal()); err != nil {
-		return nil, err
-	}
 	local, err := bootstrap(ctx, st, filepath.Join(c.Data, "files"), time.Now())
 	if err != nil {
 		return nil, err
@@ -98,6 +96,11 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 		return nil, err
 	}
 	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	// Last of all: the password is shown only where nothing else failed, and a
+	// later start does not make another one.
+	if s.GeneratedPassword, err = s.users.Bootstrap(ctx, c.AdminPassword.Reveal()); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -129,11 +132,8 @@ func (s *Server) listen(ctx context.Context) error {
 	}
 	s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.config.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w (is another haul running? choose another address with --listen)", s.config.Listen, err)
-	}
-	s.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: s.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		return errs.Wrap(err, errs.Unavailable, "haul cannot listen at %s.", s.config.Listen).
+			WithHint("Stop what listens there, or choose another address with --listen: %v.", err)
 	}
 	s.lifecycle.onStop("listener", func(context.Context) error {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
@@ -141,6 +141,10 @@ func (s *Server) listen(ctx context.Context) error {
 		}
 		return nil
 	})
+	s.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: s.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
 	return nil
 }
 

@@ -74,18 +74,24 @@ func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(cmd.OutOrStdout(), s.greeting()); err != nil {
+	if _, err := io.WriteString(cmd.OutOrStdout(), s.greeting(os.Args[0])); err != nil {
 		log.Warn("nobody reads where to go", "err", err)
 	}
 	return s.Run(ctx)
 }
 
-// greeting tells where to go, and the first time as whom.
-func (s *Server) greeting() string {
+// greeting tells where to go, and the first time as whom. Its last line works
+// as it stands: with the name that haul was called by, and the server's address
+// where clients would look elsewhere.
+func (s *Server) greeting(program string) string {
 	text := fmt.Sprintf("haul %s listens at %s\n", Version, s.URL())
 	if s.GeneratedPassword != "" {
 		text += fmt.Sprintf("The admin's name is %q and the password is %q. It is shown this once: keep it.\n",
 			core.AdminUserName, s.GeneratedPassword)
 	}
-	return text + "Log in with:  haul login\n"
+	login := program + " login"
+	if s.listener.Addr().String() != config.DefaultListen {
+		login = "HAUL_URL=" + s.URL() + " " + login
+	}
+	return text + "Log in with:  " + login + "\n"
 }
