@@ -185,6 +185,9 @@ func (n *Node) onDelivered(j *job, e stepDone) {
 		n.hold(j, d, e.err)
 	default:
 		d.Done, d.Files, d.Plan, d.Failure, d.progress = true, e.result.Files, nil, nil, 0
+		if j.Ending == core.JobRemoved && j.undone() == 0 {
+			j.Ending = core.JobDone // the wish to remove it came too late
+		}
 		j.save()
 		n.log.Debug("delivered", "job", j.Job.ID, "task", d.Task)
 	}

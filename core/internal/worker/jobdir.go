@@ -97,7 +97,8 @@ func (d *jobDirs) mark(id core.JobID) error {
 	return d.root.WriteFile(filepath.Join(string(id), markerName), []byte(id), 0o640)
 }
 
-// marked reports whether a directory is that of the job.
+// marked reports whether a directory is that of the job. A marker that was
+// just written is empty after a power failure.
 func (d *jobDirs) marked(id core.JobID) (bool, error) {
 	b, err := d.root.ReadFile(filepath.Join(string(id), markerName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,7 +107,7 @@ func (d *jobDirs) marked(id core.JobID) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return bytes.Equal(b, []byte(id)), nil
+	return len(b) == 0 || bytes.Equal(b, []byte(id)), nil
 }
 
 // remove removes the directory of a job with everything in it; the marker goes

@@ -25,7 +25,13 @@ func (n *Node) onOrders(e ordered) {
 		}
 	}
 	if o.Full {
-		n.failWithoutDownloader()
+		for _, j := range n.jobs {
+			n.failWithoutDownloader(j)
+		}
+		return
+	}
+	for id := range wanted {
+		n.failWithoutDownloader(n.jobs[id])
 	}
 }
 
@@ -130,13 +136,11 @@ func (n *Node) loseDownloader(j *job) {
 	n.touch(j)
 }
 
-// failWithoutDownloader ends jobs whose downloader core does not have, after
-// it has said all that it has.
-func (n *Node) failWithoutDownloader() {
-	for _, j := range n.jobs {
-		if n.backend(j.Job.Downloader) == nil && j.Ending == 0 && !j.Phase.Ended() {
-			n.loseDownloader(j)
-		}
+// failWithoutDownloader ends a job whose downloader core does not have. Core
+// tells of a downloader before it places jobs there.
+func (n *Node) failWithoutDownloader(j *job) {
+	if j != nil && n.backend(j.Job.Downloader) == nil && j.Ending == 0 && !j.Phase.Ended() {
+		n.loseDownloader(j)
 	}
 }
 

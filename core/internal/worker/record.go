@@ -1,12 +1,15 @@
 package worker
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // record is what the journal keeps of a job. Phase is one of JobAccepted,
@@ -127,7 +130,14 @@ func (j *job) order(d *core.DesiredJob) bool {
 	for _, was := range j.Job.Deliveries {
 		attempts[was.Task] = was.Attempt
 	}
+	known := j.Job.Deliveries
 	j.Job = copyJob(d)
+	if d.Wish == core.JobRemove {
+		// What was done for them has to be told, what was begun to be cleared away.
+		j.Job.Deliveries = known
+		j.save()
+		return true
+	}
 	records := make([]deliveryRecord, 0, len(d.Deliveries))
 	for _, wanted := range d.Deliveries {
 		r := deliveryRecord{Task: wanted.Task}
@@ -142,6 +152,36 @@ func (j *job) order(d *core.DesiredJob) bool {
 	j.Deliveries = records
 	j.save()
 	return true
+}
+
+// maxFileList bounds the list of a job's files, in bytes of JSON. A record
+// holds it up to four times: one that were too large for the store would keep
+// all the others from being stored, too.
+const maxFileList = store.MaxValueSize / 5
+
+// perFile is what a file's entry in the list has beside its path, at most.
+const perFile = 128
+
+// checkFileList refuses a list that records cannot hold.
+func checkFileList(files []downloader.File) error {
+	size := 0
+	for i := range files {
+		size += len(files[i].Path)
+	}
+	if perFile*len(files)+6*size <= maxFileList { // JSON makes six bytes of one at most
+		return nil
+	}
+	if size <= maxFileList {
+		b, err := json.Marshal(files)
+		if err != nil {
+			return errs.Wrap(err, errs.UnsafeFile, "The download's list of files cannot be stored.")
+		}
+		size = len(b)
+	}
+	if size > maxFileList {
+		return errs.New(errs.UnsafeFile, "The download has %d files, whose names together are too long.", len(files))
+	}
+	return nil
 }
 
 // copyJob copies what core may go on to change.

@@ -159,6 +159,9 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		return
 	}
 	j := n.jobs[id]
+	if j.hasData {
+		return // it is not followed any more, and needs nothing but its files
+	}
 	switch {
 	case s.Phase == downloader.PhaseGone:
 		n.onGone(j, since)
@@ -167,12 +170,17 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		if err == nil {
 			err = errs.New(errs.DownloaderError, "The downloader gave up without saying why.")
 		}
-		n.log.Info("download failed", "job", id, "code", errs.CodeOf(err), "err", err)
+		n.log.Info("download failed", "job", id, "code", errs.CodeOf(err))
+		n.log.Debug("the daemon's reason", "job", id, "err", err) // may hold a URL
 		n.learn(j, s)
 		j.fail(err, n.now())
 	case s.Phase.HasData():
 		n.learn(j, s)
-		j.hasData = true
+		if err := checkFileList(s.Files); err != nil {
+			j.fail(err, n.now())
+		} else {
+			j.hasData = true
+		}
 	default:
 		if !n.learn(j, s) {
 			return

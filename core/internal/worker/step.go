@@ -60,19 +60,19 @@ func (j *job) settle() {
 	if j.Phase.Ended() || j.Ending != 0 {
 		return
 	}
+	was := j.Phase
+	if j.Phase == core.JobDownloaded && j.undone() == 0 {
+		j.Phase = core.JobDelivered
+	}
 	if j.Job.Wish == core.JobRemove && j.Phase < core.JobDelivered {
 		j.end(core.JobRemoved)
 		return
 	}
-	was := j.Phase
 	if j.Phase == core.JobAccepted && j.mustFetch() {
 		j.Phase = core.JobResolving
 	}
 	if (j.Phase == core.JobAccepted || j.Phase == core.JobResolving) && !j.mustFetch() {
 		j.Phase = core.JobAdding
-	}
-	if j.Phase == core.JobDownloaded && j.undone() == 0 {
-		j.Phase = core.JobDelivered
 	}
 	if j.Phase != was {
 		j.save()
