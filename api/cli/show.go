@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -40,17 +41,26 @@ type listed[T any] struct {
 
 // table shows rows to a person; head names the columns.
 func (s *shell) table(head []string, rows [][]string) error {
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	if len(head) > 0 {
-		_, _ = fmt.Fprintln(w, strings.Join(head, "\t")) // Flush has the error
+		_, _ = fmt.Fprintln(w, strings.Join(head, "\t")) // a buffer takes all
 	}
 	for _, row := range rows {
 		for i := range row {
 			row[i] = clean(row[i])
 		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	return writeError(w.Flush())
+	_ = w.Flush()
+	// The empty cells at a row's end align those of other rows; their padding
+	// is of no use.
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(s.Out, strings.TrimRight(line, " \n")); err != nil {
+			return writeError(err)
+		}
+	}
+	return nil
 }
 
 func writeError(err error) error {

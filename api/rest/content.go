@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -38,8 +39,40 @@ func (s *server) getTaskFileContent(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", attachment(file.Name))
 	h.Set("Content-Security-Policy", "sandbox")
-	http.ServeContent(w, r, "", file.ModTime, file)
+	http.ServeContent(&contentWriter{ResponseWriter: w}, r, "", file.ModTime, file)
 }
+
+// contentWriter makes a problem of the plain text with which net/http refuses
+// a range.
+type contentWriter struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// WriteHeader begins the answer.
+func (w *contentWriter) WriteHeader(status int) {
+	if status != http.StatusRequestedRangeNotSatisfiable {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.refused = true
+	w.Header().Del("Content-Disposition")
+	err := errs.New(errs.InvalidParameter, "The file has no such part.").
+		WithField("Range", "lies outside of the file, or is not valid").
+		WithHint("Content-Range says how long the file is, where the range is valid as such.")
+	writeProblem(w.ResponseWriter, problemOf(err, status))
+}
+
+// Write drops what comes after a refusal.
+func (w *contentWriter) Write(b []byte) (int, error) {
+	if w.refused {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// ReadFrom lets the system copy the file by itself.
+func (w *contentWriter) ReadFrom(r io.Reader) (int64, error) { return io.Copy(w.ResponseWriter, r) }
 
 // attachment makes a browser save the file and not show it: it may be a page
 // with scripts of its own.

@@ -72,6 +72,7 @@ func TestBadBodiesAreRefusedByName(t *testing.T) {
 		{"a key that is too long", `{"sources":["a"]}`, header("Idempotency-Key", strings.Repeat("k", 256)), 400, "invalid_parameter", "Idempotency-Key"},
 		{"a multipart body without a boundary", `x`, header("Content-Type", "multipart/form-data"), 400, "invalid_request", ""},
 		{"a multipart body that is none", `x`, header("Content-Type", "multipart/form-data; boundary=b"), 400, "invalid_request", ""},
+		{"an unknown part", "--b\r\nContent-Disposition: form-data; name=\"torent\"\r\n\r\nxx\r\n--b--\r\n", header("Content-Type", "multipart/form-data; boundary=b"), 400, "unknown_field", "torent"},
 		{"a multipart body that ends early", "--b\r\nContent-Disposition: form-data; name=\"torrent\"; filename=\"a\"\r\n\r\nxx", header("Content-Type", "multipart/form-data; boundary=b"), 400, "invalid_request", ""},
 	}
 	for _, tt := range tests {
@@ -227,7 +228,8 @@ func TestFileContent(t *testing.T) {
 	if a := h.do("GET", path, "", header("Range", "bytes=2-4")).is(206); string(a.body) != "234" {
 		t.Errorf("got %q", a.body)
 	}
-	h.do("GET", path, "", header("Range", "bytes=20-")).is(416)
+	h.do("GET", path, "", header("Range", "bytes=20-")).problem(416, "invalid_parameter")
+	h.do("GET", path, "", header("Range", "lines=1")).problem(416, "invalid_parameter")
 	h.do("GET", path, "", header("If-Modified-Since", a.header.Get("Last-Modified"))).is(304)
 	if a := h.do("HEAD", path, "").is(200); a.header.Get("Content-Length") != "10" || len(a.body) != 0 {
 		t.Errorf("%q, %v", a.body, a.header)

@@ -65,7 +65,7 @@ func (u *upload) read(part *multipart.Part) error {
 		return u.readTorrent(part)
 	default:
 		return errs.New(errs.UnknownField, "The body has a part that does not exist.").
-			WithField(fmt.Sprintf("%.64q", name), `does not exist; there are "torrent" and "request"`)
+			WithField(fmt.Sprintf("%.64s", name), `does not exist; there are "torrent" and "request"`)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -16,7 +18,7 @@ import (
 
 // Bounds of a downloader's numbers.
 const (
-	maxActiveLimit    = 10_000
+	maxActiveLimit    = 100_000
 	maxWeight         = 1_000
 	maxPollInterval   = 3_600
 	defaultWeight     = 1
@@ -209,6 +211,23 @@ func (s *Service) blank() *core.Downloader {
 	}
 }
 
+// reservedName is a path of the API where a downloader's name could stand.
+const reservedName = "test"
+
+// wrongName says what is wrong with a name, if anything. A name must never be
+// taken for an id, nor for another path.
+func wrongName(name string) string {
+	switch {
+	case !namePattern.MatchString(name):
+		return "must be 1 to 63 lower-case letters, digits, dots, dashes or underscores, and begin with a letter or digit"
+	case uuid.Validate(name) == nil:
+		return "must not look like an id"
+	case name == reservedName:
+		return "is reserved"
+	}
+	return ""
+}
+
 // apply changes d, or says which fields are wrong.
 func (s *Service) apply(d *core.Downloader, c *core.DownloaderChange) error {
 	wrong := errs.New(errs.InvalidRequest, "The downloader is not valid.")
@@ -216,8 +235,8 @@ func (s *Service) apply(d *core.Downloader, c *core.DownloaderChange) error {
 	if c.Name != nil {
 		d.Name = *c.Name
 	}
-	if !namePattern.MatchString(d.Name) {
-		wrong = wrong.WithField("name", "must be 1 to 63 lower-case letters, digits, dots, dashes or underscores, and begin with a letter or digit")
+	if message := wrongName(d.Name); message != "" {
+		wrong = wrong.WithField("name", message)
 	}
 	if c.Enabled != nil {
 		d.Enabled = *c.Enabled

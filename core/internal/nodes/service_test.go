@@ -276,6 +276,8 @@ func TestWrongDownloadersAreRefusedByField(t *testing.T) {
 	}{
 		{"no name", core.DownloaderChange{Plugin: text("p")}, errs.InvalidRequest, "name"},
 		{"a name with a slash", core.DownloaderChange{Name: text("a/b"), Plugin: text("p")}, errs.InvalidRequest, "name"},
+		{"a name that is another downloader's id", core.DownloaderChange{Name: text("01a1fc31-8c16-7ba2-9dfb-1ec0f3c0fdcc"), Plugin: text("p")}, errs.InvalidRequest, "name"},
+		{"a name that is a path of the API", core.DownloaderChange{Name: text("test"), Plugin: text("p")}, errs.InvalidRequest, "name"},
 		{"no plugin", core.DownloaderChange{Name: text("x")}, errs.InvalidRequest, "plugin"},
 		{"an unknown node", core.DownloaderChange{Name: text("x"), Plugin: text("p"), Node: text("mars")}, errs.InvalidRequest, "node"},
 		{"no places at all", core.DownloaderChange{Name: text("x"), Plugin: text("p"), MaxActive: &zero}, errs.InvalidRequest, "max_active"},
