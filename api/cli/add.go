@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,7 +63,7 @@ func (s *shell) add(c *cobra.Command, args []string, w *wanted) error {
 	// With the key, a request whose answer was lost is safely sent again.
 	tasks, err := api.CreateTasks(c.Context(), w.request(sources), files, uuid.NewString())
 	if err != nil {
-		return err
+		return named(err, sources, files)
 	}
 	if w.wait {
 		return s.wait(c.Context(), api, tasks)
@@ -76,6 +77,29 @@ func (s *shell) add(c *cobra.Command, args []string, w *wanted) error {
 		}
 	}
 	return nil
+}
+
+// named says which of several sources an error is about: the server numbers
+// them, and nobody wants to count the lines of a list.
+func named(err error, sources []client.Source, files []client.Upload) error {
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok || len(e.Fields) == 0 || len(sources)+len(files) < 2 {
+		return err
+	}
+	var i int
+	name := ""
+	if _, err := fmt.Sscanf(e.Fields[0].Name, "sources[%d]", &i); err == nil && i < len(sources) {
+		name = sources[i].URI
+	} else if _, err := fmt.Sscanf(e.Fields[0].Name, "torrent[%d]", &i); err == nil && i < len(files) {
+		name = files[i].Name
+	}
+	if name == "" {
+		return err
+	}
+	about := *e
+	about.Msg = fmt.Sprintf("%q: %s", name, errs.MessageOf(e))
+	about.Fields = nil
+	return &about
 }
 
 func (w *wanted) request(sources []client.Source) client.CreateTasksRequest {

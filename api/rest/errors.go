@@ -35,6 +35,7 @@ var exceptions = map[errs.Code]int{
 	errs.MethodNotAllowed: http.StatusMethodNotAllowed,
 	errs.OutOfSpace:       http.StatusInsufficientStorage,
 	errs.DeadlineExceeded: http.StatusServiceUnavailable,
+	errs.PluginMissing:    http.StatusUnprocessableEntity, // the request names it; waiting does not help
 }
 
 func statusOf(err error) int {

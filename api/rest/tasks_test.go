@@ -244,7 +244,7 @@ func TestFileContent(t *testing.T) {
 func TestEveryCodeHasAStatusAndTravelsWhole(t *testing.T) {
 	h := newHarness(t)
 	special := map[errs.Code]int{
-		errs.UnsupportedMedia: 415, errs.MethodNotAllowed: 405, errs.OutOfSpace: 507, errs.DeadlineExceeded: 503,
+		errs.UnsupportedMedia: 415, errs.MethodNotAllowed: 405, errs.OutOfSpace: 507, errs.DeadlineExceeded: 503, errs.PluginMissing: 422,
 		errs.Internal: 500, errs.FilesMissing: 500, errs.QuotaExceeded: 429, errs.Forbidden: 403, errs.SourceNotSupported: 422,
 		errs.NameTaken: 409, errs.Unavailable: 503, errs.Canceled: 499, errs.NotFound: 404, errs.TorrentTooLarge: 413, errs.InvalidMagnet: 400,
 	}
