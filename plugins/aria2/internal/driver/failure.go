@@ -37,7 +37,7 @@ var failures = map[string]struct {
 	"5":  {errs.SourceTimeout, "The download was slower than aria2's lowest-speed-limit.", "Try again later, or lower that limit in aria2's configuration."},
 	"6":  {errs.SourceUnreachable, "The network failed.", ""},
 	"7":  {errs.Stalled, "The download stopped before it was complete.", ""},
-	"8":  {errs.SourceServerError, "The server cannot go on where the download stopped.", "Remove the task and add it again."},
+	"8":  {errs.SourceServerError, "The server cannot go on where the download stopped.", "Retry the task: it then begins anew."},
 	"9":  {errs.OutOfSpace, "The disk that aria2 writes to is full.", ""},
 	"10": {errs.ChecksumMismatch, "The file at the server has changed since the download began.", "Remove the task and add it again."},
 	"11": {errs.InUse, "aria2 loads the same file for another download already.", "Wait until that one ends, then retry."},

@@ -62,6 +62,7 @@ const settingsSchema = `{
   "title": "aria2",
   "type": "object",
   "additionalProperties": false,
+  "dependentRequired": {"secret": ["address"]},
   "properties": {
     "address": {
       "type": "string",
