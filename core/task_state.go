@@ -102,6 +102,15 @@ func (t *Task) Start(job *Job, at time.Time) bool {
 	return true
 }
 
+// Fail ends a task that cannot get a job.
+func (t *Task) Fail(f *Failure, at time.Time) bool {
+	if !t.moveTo(StateFailed, at) {
+		return false
+	}
+	t.Error = f
+	return true
+}
+
 // Retry puts an ended task back into the queue for another attempt.
 func (t *Task) Retry() bool {
 	if t.State != StateFailed && t.State != StateCanceled {

@@ -68,7 +68,7 @@ func (s *Service) putBack(assigned []schedule.Assignment) {
 	}
 }
 
-// started is a task with its new job.
+// started is a task with its new job, which is nil where it cannot have one.
 type started struct {
 	task *core.Task
 	job  *core.Job
@@ -82,6 +82,11 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 		batch = batch[:0]
 		for _, a := range assigned {
 			st, err := s.startJob(tx, a)
+			if errs.Is(err, errs.Internal) {
+				// A damaged record must not keep the others from starting.
+				s.log.Error("a queued task cannot be read", "task", a.Task, "err", err)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -97,6 +102,9 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 	byNode := map[core.NodeID][]core.JobID{}
 	s.mu.Lock()
 	for _, st := range batch {
+		if st.job == nil {
+			continue
+		}
 		s.live.add(st.job, *st.task)
 		byNode[st.job.Node] = append(byNode[st.job.Node], st.job.ID)
 	}
@@ -105,6 +113,10 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 		s.registry.Dispatch(node, jobs...)
 	}
 	for _, st := range batch {
+		if st.job == nil {
+			s.logMoved(st.task)
+			continue
+		}
 		s.onTransition(core.StateStarting)
 		s.log.Info("task started", "task", st.task.ID, "job", st.job.ID, "downloader", s.registry.DownloaderName(st.job.Downloader))
 	}
@@ -123,11 +135,16 @@ func (s *Service) startJob(tx *store.Tx, a schedule.Assignment) (*started, error
 	if t.State != core.StateQueued || t.DeletedAt != nil {
 		return nil, nil
 	}
+	now := s.now()
 	owner, err := tx.User(t.Owner)
+	if errs.Is(err, errs.NotFound) {
+		gone := errs.New(errs.InvalidDestination, "The task's owner does not exist any more.")
+		t.Fail(core.NewFailure(gone, now), now)
+		return &started{task: t}, tx.PutTask(t)
+	}
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
 	job := &core.Job{
 		ID: core.NewID[core.JobID](), Node: a.Node, Downloader: a.Downloader, Revision: 1, Wish: core.JobRun,
 		Source: t.Source, InfoHash: t.InfoHash, CreatedAt: now.UTC(),

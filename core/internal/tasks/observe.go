@@ -11,15 +11,19 @@ import (
 // Observe takes in what a node reports. Progress stays in memory; what changes
 // a task for good is stored in one transaction for the whole report.
 func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.ObservedJob) ([]core.JobID, error) {
-	durable, ended, freed := s.takeIn(node, jobs)
+	durable, unknown, freed := s.takeIn(node, jobs)
 	if freed {
 		s.Wake()
+	}
+	ended, err := s.withoutRecord(ctx, node, unknown)
+	if err != nil {
+		return nil, err
 	}
 	if len(durable) == 0 {
 		return ended, nil
 	}
 	var moved []core.Task
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
 		moved = moved[:0]
 		for _, o := range durable {
 			if err := s.storeObserved(tx, o, &moved); err != nil {
@@ -42,9 +46,26 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 	return ended, nil
 }
 
+// withoutRecord returns those of the ended jobs that core does not have on the
+// node any more. One that has just been stored may be known there before it is
+// followed here: its end is reported again when the job is dispatched.
+func (s *Service) withoutRecord(ctx context.Context, node core.NodeID, ended []core.JobID) ([]core.JobID, error) {
+	var out []core.JobID
+	for _, id := range ended {
+		job, err := s.store.Job(ctx, id)
+		switch {
+		case errs.Is(err, errs.NotFound), err == nil && job.Node != node:
+			out = append(out, id)
+		case err != nil && !errs.Is(err, errs.Internal): // a damaged record is one, too
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // takeIn updates the memory, and returns the reports that need the disk, and
-// the ended jobs that core has no record of any more.
-func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*core.ObservedJob, ended []core.JobID, freed bool) {
+// the ended jobs that are not followed.
+func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*core.ObservedJob, unknown []core.JobID, freed bool) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +74,7 @@ func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*
 		j := s.live.jobs[o.ID]
 		if j == nil || j.node != node {
 			if o.Phase.Ended() {
-				ended = append(ended, o.ID)
+				unknown = append(unknown, o.ID)
 			}
 			continue
 		}
@@ -62,7 +83,7 @@ func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*
 			durable = append(durable, o)
 		}
 	}
-	return durable, ended, freed
+	return durable, unknown, freed
 }
 
 // storeObserved brings the tasks of one job up to its report, and ends the job
