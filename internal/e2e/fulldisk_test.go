@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,24 +10,37 @@ import (
 	"github.com/haul-dl/haul/internal/lab"
 )
 
-// onTmpfs is a command that runs another one with a small file system of its
-// own at dir. Who is not root becomes it in a name space of their own.
-func onTmpfs(t *testing.T, dir, size string) []string {
+// onTmpfs puts a small file system at dir, with mount options such as "size=1m",
+// and returns the options to start a server with that sees it. Who is not root
+// becomes it in name spaces of the server's own.
+func onTmpfs(t *testing.T, data, dir, mountOptions string) Options {
 	t.Helper()
+	o := Options{Data: data}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	wrap := []string{"unshare", "--mount"}
 	if os.Geteuid() != 0 {
-		wrap = append(wrap, "--map-root-user")
+		o.Wrap = []string{
+			"unshare", "--map-root-user", "--mount", "sh", "-c",
+			`mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"`, "sh", mountOptions, dir,
+		}
+		return o
 	}
-	return append(wrap, "sh", "-c", `mount -t tmpfs -o size=$1 tmpfs "$2" && shift 2 && exec "$@"`, "sh", size, dir)
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", mountOptions, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mount: %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", "--lazy", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v\n%s", err, out)
+		}
+	})
+	return o
 }
 
 func TestAFullDiskFailsTheDownloadWithItsReason(t *testing.T) {
 	web := lab.StartWeb(t)
 	data := t.TempDir()
-	s := Start(t, Options{Data: data, Wrap: onTmpfs(t, filepath.Join(data, "node", "jobs"), "1m")})
+	s := Start(t, onTmpfs(t, data, filepath.Join(data, "node", "jobs"), "size=1m"))
 	task := s.WaitEnded(s.Add(web.URL + "/bytes/4000000/a.bin")[0].ID, 30*time.Second)
 	if task.State != "failed" || task.Error == nil || task.Error.Code != "out_of_space" || task.Error.Hint == "" {
 		t.Fatalf("%s, %+v", task.State, task.Error)
@@ -41,7 +55,7 @@ func TestAFullDiskFailsTheDownloadWithItsReason(t *testing.T) {
 func TestAFullDestinationHoldsTheFileUntilThereIsRoom(t *testing.T) {
 	web := lab.StartWeb(t)
 	data := t.TempDir()
-	s := Start(t, Options{Data: data, Wrap: onTmpfs(t, filepath.Join(data, "files"), "1m")})
+	s := Start(t, onTmpfs(t, data, filepath.Join(data, "files"), "size=1m"))
 	s.WaitCompleted(30*time.Second, s.Add(web.URL + "/bytes/700000/first.bin")[0].ID)
 	second := s.Add(web.URL + "/bytes/600000/second.bin")[0]
 	WaitFor(t, 30*time.Second, "the second to be held", func() bool { return s.Task(second.ID).State == "held" })
@@ -61,9 +75,7 @@ func TestAFullDestinationHoldsTheFileUntilThereIsRoom(t *testing.T) {
 func TestADownloadFolderThatCannotBeWrittenIsExplained(t *testing.T) {
 	web := lab.StartWeb(t)
 	data := t.TempDir()
-	wrap := onTmpfs(t, filepath.Join(data, "node", "jobs"), "1m")
-	wrap[len(wrap)-4] = `mount -t tmpfs -o size=$1,ro tmpfs "$2" && shift 2 && exec "$@"`
-	s := Start(t, Options{Data: data, Wrap: wrap})
+	s := Start(t, onTmpfs(t, data, filepath.Join(data, "node", "jobs"), "size=1m,ro"))
 	task := s.Add(web.URL + "/bytes/1000/a.bin")[0]
 	WaitFor(t, 30*time.Second, "the reason to be shown", func() bool {
 		got := s.Task(task.ID)
