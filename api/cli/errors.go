@@ -65,6 +65,9 @@ func PrintError(w io.Writer, err error) {
 	e, ok := errors.AsType[*errs.Error](err)
 	if !ok {
 		_, _ = fmt.Fprintf(w, "haul: %s\n", clean(err.Error()))
+		if isUsage(err) {
+			_, _ = fmt.Fprintln(w, "hint: haul --help lists the commands, haul COMMAND --help what one takes.")
+		}
 		return
 	}
 	_, _ = fmt.Fprintf(w, "haul: %s\n", clean(errs.MessageOf(err)))

@@ -56,7 +56,6 @@ func (w *contentWriter) WriteHeader(status int) {
 		return
 	}
 	w.refused = true
-	w.Header().Del("Content-Disposition")
 	err := errs.New(errs.InvalidParameter, "The file has no such part.").
 		WithField("Range", "lies outside of the file, or is not valid").
 		WithHint("Content-Range says how long the file is, where the range is valid as such.")

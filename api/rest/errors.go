@@ -97,8 +97,11 @@ func writeProblem(w http.ResponseWriter, p *apigen.Problem) {
 		body = nil // strings and numbers always marshal
 	}
 	h := w.Header()
-	for _, name := range []string{"Content-Disposition", "Content-Range", "Etag", "Last-Modified"} {
+	for _, name := range []string{"Content-Disposition", "Etag", "Last-Modified"} {
 		h.Del(name)
+	}
+	if p.Status != http.StatusRequestedRangeNotSatisfiable { // there it says how long the file is
+		h.Del("Content-Range")
 	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))

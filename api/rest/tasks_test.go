@@ -228,7 +228,11 @@ func TestFileContent(t *testing.T) {
 	if a := h.do("GET", path, "", header("Range", "bytes=2-4")).is(206); string(a.body) != "234" {
 		t.Errorf("got %q", a.body)
 	}
-	h.do("GET", path, "", header("Range", "bytes=20-")).problem(416, "invalid_parameter")
+	outside := h.do("GET", path, "", header("Range", "bytes=20-"))
+	outside.problem(416, "invalid_parameter")
+	if got := outside.header.Get("Content-Range"); got != "bytes */10" {
+		t.Errorf("Content-Range of a refusal: %q", got)
+	}
 	h.do("GET", path, "", header("Range", "lines=1")).problem(416, "invalid_parameter")
 	h.do("GET", path, "", header("If-Modified-Since", a.header.Get("Last-Modified"))).is(304)
 	if a := h.do("HEAD", path, "").is(200); a.header.Get("Content-Length") != "10" || len(a.body) != 0 {
