@@ -83,6 +83,8 @@ func (s *Service) Create(ctx context.Context, c *core.DownloaderChange) (*core.D
 	if _, err := core.Require(ctx, core.PermissionAdmin); err != nil {
 		return nil, err
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	d := s.blank()
 	if err := s.apply(d, c); err != nil {
 		return nil, err
@@ -98,6 +100,8 @@ func (s *Service) Update(ctx context.Context, idOrName string, c *core.Downloade
 	if _, err := core.Require(ctx, core.PermissionAdmin); err != nil {
 		return nil, err
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	d, err := s.Downloader(idOrName)
 	if err != nil {
 		return nil, err
@@ -124,12 +128,12 @@ func (s *Service) Delete(ctx context.Context, idOrName string) error {
 	if _, err := core.Require(ctx, core.PermissionAdmin); err != nil {
 		return err
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	d, err := s.Downloader(idOrName)
 	if err != nil {
 		return err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
 	for job, err := range s.store.Jobs(ctx, store.JobFilter{Node: d.Node}) {
 		if err != nil {
 			return err
@@ -311,10 +315,9 @@ func (s *Service) pluginOf(d *core.Downloader) *core.ObservedPlugin {
 	return n.plugin(d.Plugin)
 }
 
-// save stores a downloader and tells its node.
+// save stores a downloader and tells its node. The caller holds writing from
+// the moment it reads what it changes.
 func (s *Service) save(ctx context.Context, d *core.Downloader) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
 	d.Revision++
 	if err := s.store.Update(ctx, func(tx *store.Tx) error { return tx.PutDownloader(d) }); err != nil {
 		return err
@@ -351,7 +354,12 @@ func (s *Service) sorted() []*core.Downloader {
 // autoCreateDownloaders makes one downloader of each plugin on the node that
 // needs no settings, where none is configured at all.
 func (s *Service) autoCreateDownloaders(ctx context.Context, n *node) {
-	if !s.autoCreate || len(s.sorted()) > 0 {
+	if !s.autoCreate {
+		return
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if len(s.sorted()) > 0 {
 		return
 	}
 	for _, p := range n.observedPlugins() {
