@@ -24,11 +24,23 @@ func openFolder(job Job) (*os.Root, error) {
 		return nil, err
 	}
 	defer root.Close()
-	folder, err := root.OpenRoot(local(job.Path))
+	folder, err := openBelow(root, local(job.Path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		err = destinationError(err, "opening the folder")
 	}
 	return folder, err
+}
+
+// openBelow opens a folder of the storage. The first part of its path is
+// somebody's home, and no link in there leads to another one.
+func openBelow(root *os.Root, name string) (*os.Root, error) {
+	top, rest, nested := strings.Cut(name, string(filepath.Separator))
+	home, err := root.OpenRoot(top)
+	if err != nil || !nested {
+		return home, err
+	}
+	defer home.Close()
+	return home.OpenRoot(rest)
 }
 
 func openStorage(job Job) (*os.Root, error) {
@@ -54,27 +66,42 @@ func (m *Mover) makeFolder(job Job) (*os.Root, error) {
 		return nil, destinationError(err, "making the folder")
 	}
 	m.at("folder made")
-	folder, err = root.OpenRoot(local(job.Path))
+	folder, err = openBelow(root, local(job.Path))
 	return folder, destinationError(err, "opening the folder")
 }
 
-// makeFolders makes each folder of a path, durably.
+// makeFolders makes each folder of a path, durably, and the home that is its
+// first part as what the others are confined to.
 func (m *Mover) makeFolders(root *os.Root, slashed string) error {
+	top, rest, nested := strings.Cut(path.Clean(slashed), "/")
+	if err := m.makeOne(root, ".", top); err != nil || !nested {
+		return err
+	}
+	home, err := root.OpenRoot(top)
+	if err != nil {
+		return err
+	}
+	defer home.Close()
 	parent := "."
-	for part := range strings.SplitSeq(path.Clean(slashed), "/") {
-		child := filepath.Join(parent, part)
-		err := root.Mkdir(child, folderMode)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
+	for part := range strings.SplitSeq(rest, "/") {
+		if err := m.makeOne(home, parent, part); err != nil {
 			return err
 		}
-		if err == nil {
-			if err := m.syncDir(root, parent); err != nil {
-				return err
-			}
-		}
-		parent = child
+		parent = filepath.Join(parent, part)
 	}
 	return nil
+}
+
+// makeOne makes one folder, durably, if it is not there.
+func (m *Mover) makeOne(root *os.Root, parent, name string) error {
+	err := root.Mkdir(filepath.Join(parent, name), folderMode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return m.syncDir(root, parent)
 }
 
 // syncDir makes the names in a directory durable.

@@ -77,7 +77,7 @@ func (s *Service) openDestination(ctx context.Context, t *core.Task) (*os.Root, 
 		return nil, errs.Wrap(err, errs.Unavailable, "The storage %q cannot be opened.", storage.Name)
 	}
 	defer root.Close()
-	dir, err := root.OpenRoot(inHome(owner, t.Destination.Path))
+	dir, err := openBelow(root, owner.Home(), t.Destination.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errs.New(errs.NotFound, "The destination folder does not exist any more.")
 	}
@@ -85,6 +85,17 @@ func (s *Service) openDestination(ctx context.Context, t *core.Task) (*os.Root, 
 		return nil, errs.Wrap(err, errs.Unavailable, "The destination folder cannot be opened.")
 	}
 	return dir, nil
+}
+
+// openBelow opens a folder of a home, so that no link in the home leads to
+// another one.
+func openBelow(root *os.Root, home, folder string) (*os.Root, error) {
+	dir, err := root.OpenRoot(home)
+	if err != nil || folder == "" {
+		return dir, err
+	}
+	defer dir.Close()
+	return dir.OpenRoot(folder)
 }
 
 // deleteFiles removes the delivered files of a task, and the folders that it

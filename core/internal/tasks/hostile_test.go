@@ -1,6 +1,8 @@
 package tasks
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -49,5 +51,41 @@ func TestATaskWhoseOwnerIsGoneFailsAndBlocksNoOther(t *testing.T) {
 	v := w.get(w.admin, lost)
 	if v.State != core.StateFailed || v.Error == nil || v.Error.Code != errs.InvalidDestination || v.Error.At.After(time.Now()) {
 		t.Errorf("the other one is %s, %+v", v.State, v.Error)
+	}
+}
+
+func TestNoLinkInAHomeLeadsToTheFilesOfAnother(t *testing.T) {
+	w := newWorld(t)
+	bobs := filepath.Join(w.reg.storage.Root, "bob", "1")
+	for _, home := range []string{"alice", "bob"} {
+		if err := os.MkdirAll(filepath.Join(w.reg.storage.Root, home), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(bobs, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../bob", filepath.Join(w.reg.storage.Root, "alice", "link")); err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := w.service.Create(w.alice, &core.NewTask{
+		Sources: []core.NewSource{{URI: "http://h/1"}}, Destination: core.NewDestination{Path: "link"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.report(w.started(), core.JobDone, func(o *core.ObservedJob) {
+		o.Deliveries[0].Done = true
+		o.Deliveries[0].Files = []core.DeliveredFile{{Path: "1", Size: 6}}
+	})
+	if f, err := w.service.OpenFile(w.alice, tasks[0].ID, 0); err == nil {
+		f.Close()
+		t.Error("another's file was read")
+	}
+	if err := w.service.Delete(w.alice, tasks[0].ID, true); err == nil {
+		t.Error("files in another's home were looked for")
+	}
+	if _, err := os.Stat(bobs); err != nil {
+		t.Errorf("another's file is gone: %v", err)
 	}
 }
