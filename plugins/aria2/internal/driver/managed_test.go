@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -165,6 +168,35 @@ func TestManagedDaemonGoesOnAfterAnOrderlyEnd(t *testing.T) {
 		t.Errorf("loaded %d of %d bytes again", after-before, size)
 	}
 	sameFile(t, dir, "x", content(size))
+}
+
+func TestManagedDaemonBeginsAnewWhereTheServerCannotGoOn(t *testing.T) {
+	t.Parallel()
+	whole := content(4_000_000)
+	var asked atomic.Int32
+	w := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		if asked.Add(1) > 1 {
+			_, _ = rw.Write(whole)
+			return
+		}
+		_, _ = rw.Write(whole[:len(whole)/2])
+		_ = http.NewResponseController(rw).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(w.Close)
+	state, dir := t.TempDir(), t.TempDir()
+	d := newDriverIn(t, managedSettings, state)
+	ref := add(t, d, "job-1", dir, httpSource(w.URL+"/x"))
+	eventually(t, "a part of it is there", func() bool {
+		got, err := d.Check(t.Context(), []downloader.Ref{ref})
+		return err == nil && got[0].DoneBytes > 0
+	})
+	if err := d.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, newDriverIn(t, managedSettings, state), ref, downloader.PhaseComplete)
+	sameFile(t, dir, "x", whole)
 }
 
 func TestManagedDaemonReplacesALeftover(t *testing.T) {

@@ -113,6 +113,10 @@ func (c config) text() string {
 		"save-session-interval=1",
 		"force-save=false",
 		"auto-save-interval=10", // what a kill -9 may cost of the data, in seconds
+		// A server that knows no ranges gives the whole file again. With its disk
+		// cache aria2 1.36 aborts then (a failed assertion); the system has one.
+		"always-resume=false",
+		"disk-cache=0",
 		"max-concurrent-downloads=" + strconv.Itoa(active),
 		"max-download-result=" + strconv.Itoa(max(1000, 2*active)),
 		// A single connection is slow over long distances, more than a few make

@@ -146,7 +146,7 @@ func (d *Daemon) run(ctx context.Context) {
 			backoff = minBackoff
 		}
 		d.set(0, nil, errs.Wrap(err, errs.DownloaderUnreachable, "haul's own aria2 has ended and is started again."))
-		d.opts.Logger.Warn("aria2 ended, it is started again", "in", backoff, "err", err)
+		d.opts.Logger.Warn("aria2 ended, it is started again", "in", backoff.String(), "err", err)
 		select {
 		case <-time.After(backoff):
 		case <-ctx.Done():
