@@ -45,6 +45,9 @@ type Task struct {
 	DeliveredAt  *time.Time `json:"delivered_at,omitempty"`
 	CompletedAt  *time.Time `json:"completed_at,omitempty"`
 	DeletedAt    *time.Time `json:"deleted_at,omitempty"`
+	// DeleteData says that what is delivered after all goes, too, when the job
+	// of a deleted task has ended.
+	DeleteData bool `json:"delete_data,omitempty"`
 }
 
 // TaskSource is what a task fetches.

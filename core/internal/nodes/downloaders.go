@@ -32,7 +32,8 @@ var _ core.DownloaderService = (*Service)(nil)
 
 // List returns the downloaders by name.
 func (s *Service) List(ctx context.Context, limit int, cursor string) (*core.Page[core.DownloaderView], error) {
-	if _, err := core.IdentityFrom(ctx); err != nil {
+	who, err := core.IdentityFrom(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if limit <= 0 {
@@ -48,21 +49,22 @@ func (s *Service) List(ctx context.Context, limit int, cursor string) (*core.Pag
 			page.NextCursor = page.Items[limit-1].Name
 			break
 		}
-		page.Items = append(page.Items, *s.view(d))
+		page.Items = append(page.Items, *s.viewFor(who, d))
 	}
 	return page, nil
 }
 
 // Get returns one downloader.
 func (s *Service) Get(ctx context.Context, idOrName string) (*core.DownloaderView, error) {
-	if _, err := core.IdentityFrom(ctx); err != nil {
+	who, err := core.IdentityFrom(ctx)
+	if err != nil {
 		return nil, err
 	}
 	d, err := s.Downloader(idOrName)
 	if err != nil {
 		return nil, err
 	}
-	return s.view(d), nil
+	return s.viewFor(who, d), nil
 }
 
 // Downloader returns a downloader by its id or name, or errs.NotFound.
@@ -134,11 +136,14 @@ func (s *Service) Delete(ctx context.Context, idOrName string) error {
 	if err != nil {
 		return err
 	}
+	// A job that is to be removed waits for its downloader; one that does not
+	// come back shall not keep its own end from being made.
+	reachable := s.view(d).Health.State == core.HealthOK
 	for job, err := range s.store.Jobs(ctx, store.JobFilter{Node: d.Node}) {
 		if err != nil {
 			return err
 		}
-		if job.Downloader == d.ID {
+		if job.Downloader == d.ID && (job.Wish == core.JobRun || reachable) {
 			return errs.New(errs.InUse, "Downloader %q still has jobs.", d.Name).
 				WithHint("Disable it and wait, or cancel its tasks, then delete it.")
 		}
@@ -352,14 +357,13 @@ func (s *Service) sorted() []*core.Downloader {
 }
 
 // autoCreateDownloaders makes one downloader of each plugin on the node that
-// needs no settings, where none is configured at all.
+// needs no settings, where none is configured at all. Once there was one it
+// makes no other: who deletes the last one means it.
 func (s *Service) autoCreateDownloaders(ctx context.Context, n *node) {
-	if !s.autoCreate {
-		return
-	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if len(s.sorted()) > 0 {
+	s.autoCreate = s.autoCreate && len(s.sorted()) == 0
+	if !s.autoCreate {
 		return
 	}
 	for _, p := range n.observedPlugins() {
@@ -374,6 +378,8 @@ func (s *Service) autoCreateDownloaders(ctx context.Context, n *node) {
 		}
 		if err := s.save(ctx, d); err != nil {
 			s.log.Error("create the downloader of a managed plugin", "plugin", p.Name, "err", err)
+			continue
 		}
+		s.autoCreate = false
 	}
 }

@@ -47,7 +47,7 @@ type Service struct {
 	storages    map[core.StorageID]*core.Storage
 	active      func() map[core.DownloaderID]int
 
-	writing sync.Mutex // one change of the registry at a time
+	writing sync.Mutex // one change of the registry at a time; guards autoCreate
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }

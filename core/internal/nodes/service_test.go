@@ -351,6 +351,55 @@ func TestADownloaderWithJobsIsNotDeleted(t *testing.T) {
 	}
 }
 
+func TestADownloaderThatIsGoneForGoodCanBeDeletedOnceItsTasksAreCanceled(t *testing.T) {
+	w := newWorld(t, false)
+	w.online(plugin("p", false))
+	d := w.create("d", `{}`)
+	job := &core.Job{ID: core.NewID[core.JobID](), Node: w.node.ID, Downloader: d.ID, Revision: 1, Wish: core.JobRemove}
+	if err := w.store.Update(t.Context(), func(tx *store.Tx) error { return tx.PutJob(job) }); err != nil {
+		t.Fatal(err)
+	}
+	health := func(state core.HealthState) {
+		t.Helper()
+		w.far.reports <- &core.Report{Downloaders: []core.ObservedDownloader{{ID: d.ID, Health: core.Health{State: state}}}}
+		receive(t, w.seen.wakes, "the report to be taken in")
+	}
+	health(core.HealthOK)
+	if err := w.service.Delete(w.admin, "d"); !errs.Is(err, errs.InUse) {
+		t.Fatalf("one that is well can still remove its jobs: %v", err)
+	}
+	health(core.HealthDegraded)
+	if err := w.service.Delete(w.admin, "d"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheLastDownloaderStaysDeleted(t *testing.T) {
+	w := newWorld(t, true)
+	w.online(plugin("p", true))
+	receive(t, w.far.orders, "the new downloader")
+	if err := w.service.Delete(w.admin, "p"); err != nil {
+		t.Fatal(err)
+	}
+	w.far.reports <- &core.Report{Plugins: []core.ObservedPlugin{plugin("p", true)}}
+	receive(t, w.seen.wakes, "the report to be taken in")
+	if page, err := w.service.List(w.admin, 0, ""); err != nil || len(page.Items) != 0 {
+		t.Errorf("%d downloaders, %v", len(page.Items), err)
+	}
+}
+
+func TestOnlyAdminsSeeSettings(t *testing.T) {
+	w := newWorld(t, false)
+	w.online(plugin("p", false))
+	w.create("d", `{"address":"10.1.2.3:6800"}`)
+	for who, ctx := range map[bool]context.Context{true: w.admin, false: w.user} {
+		v, err := w.service.Get(ctx, "d")
+		if err != nil || strings.Contains(string(v.Settings), "10.1.2.3") != who {
+			t.Errorf("admin %v: %s, %v", who, v.Settings, err)
+		}
+	}
+}
+
 func TestTheSchedulerHearsWhyADownloaderTakesNothing(t *testing.T) {
 	w := newWorld(t, false)
 	w.online(plugin("p", false))

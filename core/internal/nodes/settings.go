@@ -43,12 +43,32 @@ func validateSettings(schema, settings []byte) error {
 		return nil
 	}
 	out := errs.New(errs.InvalidSettings, "The settings do not fit the plugin.")
+	var marks settingsSchema
+	if err := json.Unmarshal(schema, &marks); err != nil {
+		return errs.Wrap(err, errs.PluginIncompatible, "The plugin's settings schema is not valid.")
+	}
 	printer := message.NewPrinter(language.English)
 	for _, leaf := range leaves(invalid) {
 		field := strings.Join(append([]string{"settings"}, leaf.InstanceLocation...), ".")
-		out = out.WithField(field, leaf.ErrorKind.LocalizedString(printer))
+		why := "is not valid"
+		if !marks.secret(leaf.InstanceLocation) {
+			why = leaf.ErrorKind.LocalizedString(printer)
+		}
+		out = out.WithField(field, why)
 	}
 	return out
+}
+
+// secret reports whether a value must not be quoted.
+func (s settingsSchema) secret(path []string) bool {
+	for _, name := range path {
+		property, known := s.Properties[name]
+		if !known || property.WriteOnly {
+			return true
+		}
+		s = property
+	}
+	return false
 }
 
 // leaves returns the errors that have no finer ones below them.
@@ -86,15 +106,15 @@ func redactSettings(schema, settings []byte) json.RawMessage {
 	return encode(values)
 }
 
+// redact hides what is marked, and what the schema does not name.
 func redact(s settingsSchema, values map[string]any) {
-	for name, property := range s.Properties {
-		value, ok := values[name]
-		if !ok {
-			continue
-		}
-		if property.WriteOnly {
+	for name, value := range values {
+		property, known := s.Properties[name]
+		inner, nested := value.(map[string]any)
+		switch {
+		case !known || property.WriteOnly:
 			values[name] = core.RedactedSecret
-		} else if inner, ok := value.(map[string]any); ok {
+		case nested:
 			redact(property, inner)
 		}
 	}

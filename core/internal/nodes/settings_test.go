@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/haul-dl/haul/sdk/errs"
@@ -44,9 +45,21 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if got := string(redactSettings([]byte(testSchema), settings)); got != want {
 		t.Errorf("got %s", got)
 	}
+	if got := string(redactSettings([]byte(testSchema), []byte(`{"pasword":"hunter2"}`))); got != `{"pasword":"\u003csecret\u003e"}` {
+		t.Errorf("what the schema does not name: got %s", got)
+	}
 	all := `{"address":"\u003csecret\u003e","secret":"\u003csecret\u003e","tls":"\u003csecret\u003e"}`
 	if got := string(redactSettings(nil, settings)); got != all {
 		t.Errorf("without a schema: got %s", got)
+	}
+}
+
+func TestTheErrorOfASecretDoesNotQuoteIt(t *testing.T) {
+	schema := `{"type":"object","properties":{"secret":{"type":"string","writeOnly":true,"pattern":"^x$"}}}`
+	err := validateSettings([]byte(schema), []byte(`{"secret":"hunter2"}`))
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok || len(e.Fields) != 1 || e.Fields[0].Name != "settings.secret" || strings.Contains(e.Error()+e.Fields[0].Message, "hunter2") {
+		t.Errorf("got %#v", err)
 	}
 }
 

@@ -38,6 +38,16 @@ func (s *Service) view(d *core.Downloader) *core.DownloaderView {
 	return v
 }
 
+// viewFor leaves out what is for admins alone: settings tell of the inside of
+// the network.
+func (s *Service) viewFor(who *core.Identity, d *core.Downloader) *core.DownloaderView {
+	v := s.view(d)
+	if !who.IsAdmin() {
+		v.Settings = []byte("{}")
+	}
+	return v
+}
+
 // Views returns all downloaders with what their nodes know.
 func (s *Service) Views() []core.DownloaderView {
 	downloaders := s.sorted()

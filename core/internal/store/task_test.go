@@ -46,7 +46,7 @@ func TestATaskComesBackAsItWasStored(t *testing.T) {
 		Node:  "n", Downloader: "d", Job: "j", Destination: core.Destination{Storage: "s", Path: "p/q"},
 		Files:      []core.DeliveredFile{{Index: 1, Path: "a/b", Size: 1 << 50}},
 		TotalBytes: 1 << 60, CreatedAt: now, StartedAt: &now, DownloadedAt: &now, DeliveredAt: &now,
-		CompletedAt: &now, DeletedAt: &now,
+		CompletedAt: &now, DeletedAt: &now, DeleteData: true,
 	}
 	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {

@@ -25,6 +25,12 @@ func (s *Service) Create(ctx context.Context, req *core.NewTask) ([]core.TaskVie
 	if err != nil {
 		return nil, err
 	}
+	if req.IdempotencyKey != "" {
+		earlier, err := s.repeated(ctx, who, req)
+		if earlier != nil || err != nil {
+			return earlier, err
+		}
+	}
 	fresh, err := s.prepare(who, req)
 	if err != nil {
 		return nil, err
@@ -38,9 +44,10 @@ func (s *Service) Create(ctx context.Context, req *core.NewTask) ([]core.TaskVie
 	return s.createOnce(ctx, who, req, fresh)
 }
 
-// createOnce stores the tasks unless the same request was made before; then it
-// answers with the tasks of the first one.
-func (s *Service) createOnce(ctx context.Context, who *core.Identity, req *core.NewTask, fresh []store.NewTask) ([]core.TaskView, error) {
+// repeated answers with the tasks of an earlier request of the same key, as
+// they are now; nil when there was none. It comes before the request is looked
+// at, since what it names may be gone since.
+func (s *Service) repeated(ctx context.Context, who *core.Identity, req *core.NewTask) ([]core.TaskView, error) {
 	if len(req.IdempotencyKey) > maxKeyLength {
 		return nil, errs.New(errs.InvalidRequest, "The Idempotency-Key is longer than %d characters.", maxKeyLength)
 	}
@@ -50,17 +57,38 @@ func (s *Service) createOnce(ctx context.Context, who *core.Identity, req *core.
 	}
 	var earlier []core.TaskID
 	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		earlier = nil
-		known, err := tx.Idempotency(who.User, req.IdempotencyKey)
-		if err != nil {
+		earlier, err = earlierTasks(tx, who, req.IdempotencyKey, hash)
+		return err
+	})
+	if err != nil || earlier == nil {
+		return nil, err
+	}
+	return s.viewAll(ctx, earlier)
+}
+
+// earlierTasks returns what an earlier request of the same key made, or nil.
+func earlierTasks(tx *store.Tx, who *core.Identity, key, hash string) ([]core.TaskID, error) {
+	known, err := tx.Idempotency(who.User, key)
+	if err != nil || known == nil {
+		return nil, err
+	}
+	if known.RequestHash != hash {
+		return nil, errs.New(errs.IdempotencyReused, "The Idempotency-Key was used for another request.")
+	}
+	return known.Tasks, nil
+}
+
+// createOnce stores the tasks, unless the same request was made at the same
+// time; then it answers with the tasks of that one.
+func (s *Service) createOnce(ctx context.Context, who *core.Identity, req *core.NewTask, fresh []store.NewTask) ([]core.TaskView, error) {
+	hash, err := hashRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	var earlier []core.TaskID
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		if earlier, err = earlierTasks(tx, who, req.IdempotencyKey, hash); earlier != nil || err != nil {
 			return err
-		}
-		if known != nil {
-			if known.RequestHash != hash {
-				return errs.New(errs.IdempotencyReused, "The Idempotency-Key was used for another request.")
-			}
-			earlier = known.Tasks
-			return nil
 		}
 		record := &store.Idempotency{RequestHash: hash, CreatedAt: s.now().UTC()}
 		for i := range fresh {
@@ -80,8 +108,12 @@ func (s *Service) createOnce(ctx context.Context, who *core.Identity, req *core.
 	if earlier == nil {
 		return s.enqueue(who, fresh), nil
 	}
-	views := make([]core.TaskView, 0, len(earlier))
-	for _, id := range earlier {
+	return s.viewAll(ctx, earlier)
+}
+
+func (s *Service) viewAll(ctx context.Context, ids []core.TaskID) ([]core.TaskView, error) {
+	views := make([]core.TaskView, 0, len(ids))
+	for _, id := range ids {
 		t, err := s.store.Task(ctx, id)
 		if err != nil {
 			return nil, err

@@ -38,12 +38,25 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 	if s.remember(durable, moved) {
 		s.Wake()
 	}
+	s.deleteLateFiles(ctx, moved)
 	for _, o := range durable {
 		if o.Phase.Ended() {
 			ended = append(ended, o.ID)
 		}
 	}
 	return ended, nil
+}
+
+// deleteLateFiles removes what was delivered of tasks that were deleted with
+// their data meanwhile.
+func (s *Service) deleteLateFiles(ctx context.Context, moved []core.Task) {
+	for i := range moved {
+		if t := &moved[i]; t.DeletedAt != nil && t.DeleteData {
+			if err := s.deleteFiles(ctx, t); err != nil {
+				s.log.Warn("files of a deleted task stay", "task", t.ID, "code", errs.CodeOf(err))
+			}
+		}
+	}
 }
 
 // withoutRecord returns those of the ended jobs that core does not have on the

@@ -74,7 +74,7 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 			return err
 		}
 		now := s.now().UTC()
-		t.DeletedAt = &now
+		t.DeletedAt, t.DeleteData = &now, deleteData
 		if t.Source.Uploaded && t.State.Ended() {
 			return tx.DeleteContent(t.ID)
 		}

@@ -204,7 +204,9 @@ func (n *Node) hold(j *job, d *deliveryRecord, err error) {
 	if d.Failure != nil && d.Failure.Code == errs.CodeOf(err) && d.Failure.Message == errs.MessageOf(err) {
 		return
 	}
-	n.log.Warn("delivery is held", "job", j.Job.ID, "task", d.Task, "err", err)
+	// The error may name files, which are the user's.
+	n.log.Warn("delivery is held", "job", j.Job.ID, "task", d.Task, "code", errs.CodeOf(err))
+	n.log.Debug("delivery failed", "job", j.Job.ID, "task", d.Task, "err", err)
 	d.Failure = core.NewFailure(err, n.now())
 	j.save()
 }
