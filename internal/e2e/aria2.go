@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
 
 	"github.com/haul-dl/haul/internal/lab"
 )
@@ -31,4 +35,28 @@ func rpc(a *lab.Aria2, method string, params []any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%s: %s", method, answer.Error)
 	}
 	return answer.Result, nil
+}
+
+// ownAria2 returns the aria2 that the server's plugin has started, by the port
+// and the secret in its configuration; nil while that is being written.
+func ownAria2(t testing.TB, s *Server) *lab.Aria2 {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.Data, "node", "state", "*", "aria2.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 1 {
+		return nil
+	}
+	raw, err := os.ReadFile(files[0])
+	if err != nil {
+		return nil
+	}
+	config := map[string]string{}
+	for line := range strings.Lines(string(raw)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			config[key] = value
+		}
+	}
+	return &lab.Aria2{Address: "http://127.0.0.1:" + config["rpc-listen-port"] + "/jsonrpc", Secret: config["rpc-secret"]}
 }

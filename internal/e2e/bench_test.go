@@ -24,12 +24,12 @@ const (
 )
 
 // BenchmarkManyFiles measures 500 files of 100 KiB from the first request to
-// all of them visible, through haul and by driving the same aria2 directly,
+// all of them visible, through haul and by driving the same aria2 past haul,
 // in turns.
 func BenchmarkManyFiles(b *testing.B) {
 	web := lab.StartWeb(b)
 	s := Start(b, Options{})
-	aria2 := lab.StartAria2(b, lab.Aria2Options{Args: []string{fmt.Sprintf("--max-concurrent-downloads=%d", manyFiles)}})
+	aria2 := ownAria2(b, s)
 	var through, direct []time.Duration
 	for i := range max(b.N, 5) {
 		direct = append(direct, aria2Directly(b, aria2, web, i))
@@ -62,7 +62,7 @@ func throughHaul(b *testing.B, s *Server, web *lab.Web, run int) time.Duration {
 
 func waitFiles(b *testing.B, dir string, n int, within time.Duration) {
 	b.Helper()
-	for deadline := time.Now().Add(within); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
 		entries, err := os.ReadDir(dir)
 		if err == nil && len(entries) == n {
 			return
@@ -89,7 +89,7 @@ func aria2Directly(b *testing.B, a *lab.Aria2, web *lab.Web, run int) time.Durat
 		return result
 	}
 	must(rpc(a, "system.multicall", []any{calls}))
-	for deadline := began.Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := began.Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		var stat struct{ NumActive, NumWaiting string }
 		if err := json.Unmarshal(must(rpc(a, "aria2.getGlobalStat", []any{"token:" + a.Secret})), &stat); err != nil {
 			b.Fatal(err)

@@ -100,28 +100,14 @@ func assertEachOnceAtAria2(t *testing.T, s *Server, sources []string) {
 	}
 }
 
-// downloadsAtAria2 asks the server's own aria2, by the port and the secret in
-// its configuration, for the URL of each download; none while it is down.
+// downloadsAtAria2 asks the server's own aria2 for the URL of each download;
+// none while it is down.
 func downloadsAtAria2(t *testing.T, s *Server) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(s.Data, "node", "state", "*", "aria2.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) != 1 {
-		return nil // it is being written anew
-	}
-	raw, err := os.ReadFile(files[0])
-	if err != nil {
+	a := ownAria2(t, s)
+	if a == nil {
 		return nil
 	}
-	config := map[string]string{}
-	for line := range strings.Lines(string(raw)) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			config[key] = value
-		}
-	}
-	a := &lab.Aria2{Address: "http://127.0.0.1:" + config["rpc-listen-port"] + "/jsonrpc", Secret: config["rpc-secret"]}
 	var out []string
 	for method, window := range map[string][]any{"tellActive": {}, "tellWaiting": {0, 1000}, "tellStopped": {0, 1000}} {
 		result, err := rpc(a, "aria2."+method, append(append([]any{"token:" + a.Secret}, window...), []string{"files"}))

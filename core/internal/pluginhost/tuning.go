@@ -50,7 +50,7 @@ func defaultTuning() tuning {
 			window:       10 * time.Minute,
 			maxStarts:    5,
 		},
-		concurrency:   64,
+		concurrency:   512,
 		logRate:       200,
 		logBurst:      1000,
 		addTimeout:    30 * time.Second,

@@ -12,7 +12,7 @@ import (
 
 // admitBatch is how many tasks get a place in one transaction: enough to make
 // the write cheap, few enough that a node hears of the first ones at once.
-const admitBatch = 128
+const admitBatch = 512
 
 // admitRetry is the pause after a failed write.
 const admitRetry = time.Second

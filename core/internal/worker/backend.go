@@ -13,8 +13,12 @@ import (
 
 const (
 	// callsAtOnce is how many jobs of one downloader are added or removed at
-	// once; plugins may put concurrent calls into one request.
-	callsAtOnce = 64
+	// once. Plugins may put concurrent calls into one request, and a busy daemon
+	// takes as long for one request as for another, whatever is in it.
+	callsAtOnce = 512
+	// contentsAtOnce is how many of them carry a torrent or metalink file,
+	// which is in memory that long.
+	contentsAtOnce = 32
 	// idleTest is how often a downloader without jobs is looked at.
 	idleTest = 30 * time.Second
 	// watchHealthy is how long a Watch must live for its back-off to begin anew.

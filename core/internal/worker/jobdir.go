@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/haul-dl/haul/core"
@@ -28,6 +29,9 @@ const (
 // jobDirs are the directories of jobs, each with a marker. Everything goes
 // through an os.Root, so no link in a download leads a removal elsewhere.
 type jobDirs struct {
+	// one makes directories at a time: the kernel lets no two into the same
+	// parent, and those who wait there spin.
+	one  sync.Mutex
 	path string
 	root *os.Root
 }
@@ -56,6 +60,8 @@ func (d *jobDirs) data(id core.JobID) string { return filepath.Join(d.path, stri
 
 // make makes the directory of a job, as far as it is not there.
 func (d *jobDirs) make(id core.JobID) error {
+	d.one.Lock()
+	defer d.one.Unlock()
 	if err := d.tryMake(id); err != nil {
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 			return errs.Wrap(err, errs.PathNotWritable, "The node's download folder cannot be written.")

@@ -272,6 +272,12 @@ func (n *Node) adder(j *job, b *backend) func(context.Context) (*downloader.Ref,
 			Source: downloader.Source{Kind: src.Kind, URI: src.URI},
 		}
 		if stored {
+			select {
+			case n.contents <- struct{}{}:
+				defer func() { <-n.contents }()
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 			content, err := n.journal.content(ctx, id)
 			if err != nil {
 				return nil, nodeError{journalTrouble(err)}

@@ -93,6 +93,8 @@ type Node struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	steps  sync.WaitGroup // all that the loop has started
+	// contents holds a token for each torrent or metalink file in memory.
+	contents chan struct{}
 
 	state // the loop's own
 }
@@ -114,7 +116,8 @@ func New(o Options) (*Node, error) {
 		quit:    make(chan struct{}),
 		ended:   make(chan struct{}),
 		ctx:     ctx, cancel: cancel,
-		state: newState(),
+		contents: make(chan struct{}, contentsAtOnce),
+		state:    newState(),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package aria2rpc
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 const (
@@ -10,11 +11,15 @@ const (
 	// short enough not to hold up other callers.
 	maxBatchBytes = 1 << 20
 	maxBatchCalls = 1000
+	// gatherPause is how long nobody must have come for a request to go, and
+	// maxGather how many such pauses are made at most.
+	gatherPause = time.Millisecond
+	maxGather   = 30
 )
 
-// Batcher makes calls of concurrent callers in common requests, without a
-// timer: while one request is under way the calls of all who come wait, and go
-// together in the next one. A lone caller never waits.
+// Batcher makes calls of concurrent callers in common requests: while one
+// request is under way the calls of all who come wait, and go together in the
+// next one. A lone caller never waits.
 type Batcher struct {
 	client *Client
 	last   []Call
@@ -71,12 +76,35 @@ func (b *Batcher) Wait() { b.wg.Wait() }
 
 func (b *Batcher) run() {
 	for {
+		b.gather()
 		batch := b.take()
 		if batch == nil {
 			return
 		}
 		b.flush(batch)
 	}
+}
+
+// gather waits while callers are still coming: a busy aria2 takes hundreds of
+// milliseconds for a request, whatever is in it, so a few large ones end sooner
+// than many small ones.
+func (b *Batcher) gather() {
+	for range maxGather {
+		before := b.queued()
+		if before < 2 {
+			return
+		}
+		time.Sleep(gatherPause)
+		if b.queued() == before {
+			return
+		}
+	}
+}
+
+func (b *Batcher) queued() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
 }
 
 // take returns what goes into the next request; nil ends the run.
