@@ -16,6 +16,9 @@ const (
 	// once. Plugins may put concurrent calls into one request, and a busy daemon
 	// takes as long for one request as for another, whatever is in it.
 	callsAtOnce = 512
+	// probesAtOnce is how many are, after calls for jobs have failed, until one
+	// goes well again.
+	probesAtOnce = 8
 	// contentsAtOnce is how many of them carry a torrent or metalink file,
 	// which is in memory that long.
 	contentsAtOnce = 32
@@ -93,6 +96,14 @@ func (b *backend) interval() time.Duration {
 
 // ready reports whether calls for jobs make sense now.
 func (b *backend) ready() bool { return b.running && !b.failing }
+
+// callLimit is how many calls for jobs may be under way.
+func (b *backend) callLimit() int {
+	if b.fails > 0 {
+		return probesAtOnce
+	}
+	return callsAtOnce
+}
 
 // trouble says why the downloader's jobs do not move; nil while all is well.
 func (b *backend) trouble() *core.Waiting {

@@ -18,6 +18,9 @@ const (
 	fetchesAtOnce    = 8
 	deliveriesAtOnce = 128
 	removalsAtOnce   = 64
+	// tidyPause is how long a delivered job stays at its downloader: what others
+	// wait for comes first, and many removals go together.
+	tidyPause = 500 * time.Millisecond
 )
 
 // stepKind is what a job needs next. Each step can be repeated.
@@ -79,6 +82,7 @@ func (j *job) settle() {
 	}
 	if j.Phase == core.JobDelivered {
 		j.end(core.JobDone)
+		j.retry.at = time.Now().Add(tidyPause)
 	}
 }
 
@@ -188,6 +192,7 @@ func (n *Node) pump(now time.Time) {
 	n.pumpPool(&n.removals, nil, now)
 	for _, b := range n.backends {
 		if b.ready() {
+			b.pool.limit = b.callLimit()
 			n.pumpPool(&b.pool, b, now)
 		}
 	}
