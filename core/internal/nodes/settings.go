@@ -61,14 +61,11 @@ func validateSettings(schema, settings []byte) error {
 
 // secret reports whether a value must not be quoted.
 func (s settingsSchema) secret(path []string) bool {
-	for _, name := range path {
-		property, known := s.Properties[name]
-		if !known || property.WriteOnly {
-			return true
-		}
-		s = property
+	if len(path) == 0 {
+		return false
 	}
-	return false
+	property, known := s.Properties[path[0]]
+	return !known || property.WriteOnly || property.secret(path[1:])
 }
 
 // leaves returns the errors that have no finer ones below them.
