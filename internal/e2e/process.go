@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,4 +53,31 @@ func RSS(t testing.TB, pid int) int64 {
 	}
 	t.Fatalf("process %d shows no VmRSS", pid)
 	return 0
+}
+
+// Children returns the processes below a process, from /proc.
+func Children(t testing.TB, pid int) []int {
+	t.Helper()
+	var out []int
+	dirs, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stat := range dirs {
+		raw, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+		if len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
+			continue
+		}
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
+		if err != nil {
+			continue
+		}
+		out = append(out, child)
+		out = append(out, Children(t, child)...)
+	}
+	return out
 }
