@@ -146,7 +146,7 @@ func (s *Service) enqueue(who *core.Identity, fresh []store.NewTask) []core.Task
 		v := s.nameAll(&fresh[i].Task)
 		v.OwnerName = who.Name
 		v.Progress.TotalBytes = v.TotalBytes
-		_, v.Waiting = schedule.Place(schedule.WantOf(&v.Task), candidates)
+		v.Waiting = waitsFor(&v.Task, candidates)
 		views = append(views, *v)
 		s.log.Debug("task created", "task", v.ID, "kind", v.Source.Kind)
 	}

@@ -111,12 +111,20 @@ func (s *Service) view(ctx context.Context, t *core.Task) *core.TaskView {
 			v.Delivery = delivered(t)
 		}
 		if t.State == core.StateQueued {
-			_, v.Waiting = schedule.Place(schedule.WantOf(t), s.candidates())
+			v.Waiting = waitsFor(t, s.candidates())
 		}
 		return v
 	}
 	s.viewLive(v)
 	return v
+}
+
+// waitsFor says why a task is still in the queue.
+func waitsFor(t *core.Task, candidates []schedule.Candidate) *core.Waiting {
+	if _, why := schedule.Place(schedule.WantOf(t), candidates); why != nil {
+		return why
+	}
+	return &core.Waiting{Code: core.WaitingForSlot, Message: "There is a place for it: it starts in a moment."}
 }
 
 // viewLive adds what the task's job does now.

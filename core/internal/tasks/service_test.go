@@ -202,7 +202,11 @@ func (w *world) get(ctx context.Context, id core.TaskID) *core.TaskView {
 
 func TestATaskGoesFromTheQueueToItsEnd(t *testing.T) {
 	w := newWorld(t)
-	id := w.create(w.alice, "http://h/file.bin")[0].ID
+	created := w.create(w.alice, "http://h/file.bin")[0]
+	if created.State != core.StateQueued || created.Waiting == nil {
+		t.Errorf("a queued task must say what it waits for: %+v", created)
+	}
+	id := created.ID
 	job := w.started()
 	if job.Deliveries[0].Task != id || job.Deliveries[0].Path != "alice" || job.Wish != core.JobRun {
 		t.Fatalf("job %+v", job)

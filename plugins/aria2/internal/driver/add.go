@@ -60,8 +60,8 @@ func (d *Driver) additions(req downloader.AddRequest) ([]addition, handle, error
 		}
 		return []addition{{gid, addURI(o, req.Source.URI)}}, h, nil
 	case downloader.SourceMagnet:
-		if !strings.HasPrefix(strings.ToLower(req.Source.URI), "magnet:?") {
-			return nil, h, errs.New(errs.InvalidMagnet, "That is not a magnet link.")
+		if err := checkMagnet(req.Source.URI); err != nil {
+			return nil, h, err
 		}
 		return []addition{{gid, addURI(d.options(req, gid, forTorrent), req.Source.URI)}}, h, nil
 	case downloader.SourceTorrent:
@@ -101,6 +101,18 @@ func (d *Driver) metalinkAdditions(req downloader.AddRequest) ([]addition, handl
 
 func addURI(o options, uris ...string) aria2rpc.Call {
 	return aria2rpc.NewCall("aria2.addUri", uris, o)
+}
+
+func checkMagnet(uri string) error {
+	m, err := source.ParseMagnet(uri)
+	if err != nil {
+		return err
+	}
+	if m.InfoHash == "" {
+		return errs.New(errs.SourceNotSupported, "aria2 does not take magnet links that have a v2 info hash alone.").
+			WithHint("Use a link with xt=urn:btih: as well, or another downloader.")
+	}
+	return nil
 }
 
 func checkURL(s downloader.Source) error {

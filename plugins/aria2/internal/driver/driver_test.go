@@ -60,6 +60,7 @@ func TestHostileSourcesAreRefusedWithTheirCodes(t *testing.T) {
 		{"a magnet link without a hash", downloader.Source{Kind: downloader.SourceMagnet, URI: "magnet:?dn=x"}, errs.InvalidMagnet},
 		{"a magnet link with a bad hash", downloader.Source{Kind: downloader.SourceMagnet, URI: "magnet:?xt=urn:btih:zz"}, errs.InvalidMagnet},
 		{"a URL as magnet link", downloader.Source{Kind: downloader.SourceMagnet, URI: "http://x/y"}, errs.InvalidMagnet},
+		{"a magnet link with a v2 hash alone", downloader.Source{Kind: downloader.SourceMagnet, URI: "magnet:?xt=urn:btmh:1220" + strings.Repeat("ab", 32)}, errs.SourceNotSupported},
 		{"a web page as torrent", downloader.Source{Kind: downloader.SourceTorrent, Content: []byte("<html>")}, errs.InvalidTorrent},
 		{"an empty torrent", downloader.Source{Kind: downloader.SourceTorrent}, errs.InvalidTorrent},
 		{"a web page as metalink", downloader.Source{Kind: downloader.SourceMetalink, Content: []byte("<html>")}, errs.InvalidMetalink},
