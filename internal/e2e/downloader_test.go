@@ -84,7 +84,7 @@ func TestADownloaderOfSomebodyElseIsUsedAndItsTroubleShown(t *testing.T) {
 	s.WaitCompleted(time.Minute, task.ID)
 
 	assertProblem(t, s.Do("POST", "/downloaders", map[string]any{"name": "other", "plugin": "aria2"}), 409, "name_taken")
-	assertProblem(t, s.Do("POST", "/downloaders", map[string]any{"name": "x", "plugin": "nobody"}), 503, "plugin_missing")
+	assertProblem(t, s.Do("POST", "/downloaders", map[string]any{"name": "x", "plugin": "nobody"}), 422, "plugin_missing")
 	assertProblem(t, s.Do("POST", "/downloaders", map[string]any{"name": "x", "plugin": "aria2", "settings": map[string]any{"adress": "h"}}), 400, "invalid_settings")
 	s.Must("DELETE", "/downloaders/other", nil, nil)
 	assertProblem(t, s.Do("GET", "/downloaders/other", nil), 404, "not_found")

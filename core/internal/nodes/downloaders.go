@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -136,17 +137,8 @@ func (s *Service) Delete(ctx context.Context, idOrName string) error {
 	if err != nil {
 		return err
 	}
-	// A job that is to be removed waits for its downloader; one that does not
-	// come back shall not keep its own end from being made.
-	reachable := s.view(d).Health.State == core.HealthOK
-	for job, err := range s.store.Jobs(ctx, store.JobFilter{Node: d.Node}) {
-		if err != nil {
-			return err
-		}
-		if job.Downloader == d.ID && (job.Wish == core.JobRun || reachable) {
-			return errs.New(errs.InUse, "Downloader %q still has jobs.", d.Name).
-				WithHint("Disable it and wait, or cancel its tasks, then delete it.")
-		}
+	if err := s.waitUnused(ctx, d); err != nil {
+		return err
 	}
 	if err := s.store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteDownloader(d.ID) }); err != nil {
 		return err
@@ -157,6 +149,62 @@ func (s *Service) Delete(ctx context.Context, idOrName string) error {
 	s.log.Info("downloader deleted", "downloader", d.Name)
 	s.tellNode(d)
 	return nil
+}
+
+// Jobs whose tasks have ended leave the downloader in a moment: so long a
+// deletion waits for them.
+const (
+	endingLimit = 3 * time.Second
+	endingPause = 50 * time.Millisecond
+)
+
+// waitUnused returns when no job needs the downloader, or errs.InUse.
+func (s *Service) waitUnused(ctx context.Context, d *core.Downloader) error {
+	ctx, cancel := context.WithTimeout(ctx, endingLimit)
+	defer cancel()
+	for {
+		used, ending, err := s.usage(ctx, d)
+		if err != nil {
+			return err
+		}
+		if !used {
+			return nil
+		}
+		inUse := errs.New(errs.InUse, "Downloader %q still has jobs.", d.Name).
+			WithHint("Disable it and wait, or cancel its tasks, then delete it.")
+		if !ending {
+			return inUse
+		}
+		select {
+		case <-ctx.Done():
+			return inUse
+		case <-time.After(endingPause):
+		}
+	}
+}
+
+// usage reports whether jobs need the downloader, and whether all of them are
+// about to end. A job that is to be removed waits for its downloader; one that
+// does not come back shall not keep its own end from being made.
+func (s *Service) usage(ctx context.Context, d *core.Downloader) (used, ending bool, err error) {
+	reachable := s.view(d).Health.State == core.HealthOK
+	ending = true
+	for job, err := range s.store.Jobs(ctx, store.JobFilter{Node: d.Node}) {
+		if err != nil {
+			return false, false, err
+		}
+		if job.Downloader != d.ID || job.Wish == core.JobRemove && !reachable {
+			continue
+		}
+		used = true
+		tasks, err := s.store.TasksOfJob(ctx, job.ID)
+		if err != nil {
+			return false, false, err
+		}
+		running := func(t core.Task) bool { return !t.State.Ended() }
+		ending = ending && len(tasks) > 0 && !slices.ContainsFunc(tasks, running)
+	}
+	return used, ending, nil
 }
 
 // Test tries out a stored downloader on its node.
