@@ -74,8 +74,9 @@ check-format: ## Fail if code is not formatted
 	@$(LINT) fmt --diff
 
 .PHONY: check-proto
-check-proto: ## Lint the wire contract
+check-proto: ## Lint the wire contract, and compare it with the one that plugins were built for
 	@$(BUF) lint
+	@$(BUF) breaking --against sdk/released
 
 .PHONY: check-modules
 check-modules: ## Fail if go.mod is not tidy

@@ -25,6 +25,11 @@ type Downloader struct {
 	// Settings is a JSON object for the plugin; it may hold secrets. The store
 	// keeps it encrypted.
 	Settings json.RawMessage `json:"-"`
+	// Options is a JSON object of options for every job there; a task's own win.
+	Options json.RawMessage `json:"options,omitempty"`
+	// PathMap says how the daemon calls the node's folders, where it is in a
+	// container or on another machine; empty means that both call them the same.
+	PathMap []PathMapping `json:"path_map,omitempty"`
 	// MaxActive is the number of jobs that run at once.
 	MaxActive int `json:"max_active"`
 	// Weight is its share among downloaders that suit as well, from 1.
@@ -34,6 +39,12 @@ type Downloader struct {
 	// Revision grows with each change.
 	Revision  int64     `json:"revision"`
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// PathMapping is one folder under the two names that it has. Both are absolute.
+type PathMapping struct {
+	Daemon string `json:"daemon"`
+	Node   string `json:"node"`
 }
 
 // HealthState is how a downloader fares.

@@ -1,7 +1,10 @@
 package core
 
 import (
+	"encoding/json"
 	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
 )
 
 // Job is one unit of work at one downloader, as core wants it. Usually one
@@ -19,7 +22,16 @@ type Job struct {
 	ContentOf  TaskID     `json:"content_of,omitempty"`
 	InfoHash   string     `json:"info_hash,omitempty"`
 	Deliveries []Delivery `json:"deliveries"`
-	CreatedAt  time.Time  `json:"created_at"`
+	// Files are the indexes of the wanted files, ascending; empty wants all.
+	Files []int `json:"files,omitempty"`
+	// Options is a JSON object for the plugin, checked against its schema.
+	Options json.RawMessage `json:"options,omitempty"`
+	// Limits bind the job while it runs.
+	Limits downloader.Limits `json:"limits,omitzero"`
+	// Resumes counts how often somebody asked to go on: a job that was stopped
+	// at the downloader by hand is left alone until then.
+	Resumes   int       `json:"resumes,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // JobWish is what core wants of a job.
@@ -28,6 +40,7 @@ type JobWish string
 // The wishes for jobs.
 const (
 	JobRun    JobWish = "run"
+	JobPause  JobWish = "pause"  // stop, and keep what is there
 	JobRemove JobWish = "remove" // stop, drop the data that is not delivered
 )
 

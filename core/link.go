@@ -70,6 +70,8 @@ type DesiredDownloader struct {
 	Plugin   string
 	Enabled  bool
 	Settings []byte
+	// PathMap says how the daemon calls the node's folders.
+	PathMap []PathMapping
 	// MaxActive is the number of jobs at once.
 	MaxActive int
 	// PollInterval in seconds.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -34,6 +35,12 @@ type Task struct {
 	Job        JobID        `json:"job,omitempty"`
 
 	Destination Destination `json:"destination"`
+	// Selection are the indexes of the wanted files, ascending; empty wants all.
+	Selection []int `json:"selection,omitempty"`
+	// Options is a JSON object of the owner's options for the downloader.
+	Options json.RawMessage `json:"options,omitempty"`
+	// Resumes counts how often somebody asked to go on.
+	Resumes int `json:"resumes,omitempty"`
 	// Files are those at the destination, once delivered.
 	Files []DeliveredFile `json:"files,omitempty"`
 	// TotalBytes is the size of what was wanted, stored with the last transition.
@@ -91,6 +98,8 @@ const (
 	WaitingInDaemon   errs.Code = "waiting_in_daemon"   // the downloader's own queue holds it
 	WaitingForRetry   errs.Code = "waiting_for_retry"   // an attempt failed, the next one is due later
 	WaitingForRemoval errs.Code = "waiting_for_removal" // canceled, the downloader has not confirmed yet
+	WaitingForPause   errs.Code = "waiting_for_pause"   // paused, the downloader has not confirmed yet
+	WaitingForResume  errs.Code = "waiting_for_resume"  // somebody stopped it at the downloader by hand
 )
 
 // Failure is why a task or job failed, or is held.

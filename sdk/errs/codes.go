@@ -69,11 +69,15 @@ const (
 	DownloaderDisabled    Code = "downloader_disabled"
 	DownloaderError       Code = "downloader_error"
 	DownloaderMissing     Code = "downloader_missing"
+	DownloaderTLS         Code = "downloader_tls_error"
 	InvalidSettings       Code = "invalid_settings"
+	InvalidOptions        Code = "invalid_options"
 	OptionNotAllowed      Code = "option_not_allowed"
 	PathNotShared         Code = "path_not_shared"
 	PathNotWritable       Code = "path_not_writable"
 	JobNotFound           Code = "job_not_found"
+	MetadataMissing       Code = "metadata_missing"
+	MovedAway             Code = "moved_away"
 	PluginMissing         Code = "plugin_missing"
 	PluginCrashed         Code = "plugin_crashed"
 	PluginHung            Code = "plugin_hung"
@@ -154,11 +158,15 @@ var codes = map[Code]codeInfo{
 	DownloaderDisabled:    {KindUnavailable, "The downloader is disabled.", "Enable it (PATCH /api/v1/downloaders/{id} with enabled: true).", false},
 	DownloaderError:       {KindUnavailable, "The downloader reported an error.", "The message says what the downloader said.", true},
 	DownloaderMissing:     {KindNotFound, "The task's downloader does not exist any more.", "Retry the task: haul then chooses another one.", false},
+	DownloaderTLS:         {KindUnavailable, "The downloader's TLS certificate is not trusted.", "Give the certificate of its authority in the downloader's settings (ca_certificate), or correct the host name in the address.", false},
 	InvalidSettings:       {KindInvalid, "The downloader's settings are not valid.", "Correct the fields that the answer names.", false},
+	InvalidOptions:        {KindInvalid, "The options are not valid.", "Correct the fields that the answer names; GET /api/v1/plugins lists what each plugin takes.", false},
 	OptionNotAllowed:      {KindForbidden, "That option may not be set.", "Remove it: it could reach outside of the task.", false},
 	PathNotShared:         {KindUnavailable, "haul and the downloader do not see the same folder.", "Mount the folder into both, under the same path.", false},
 	PathNotWritable:       {KindUnavailable, "The download folder cannot be written.", "Give the users that haul and the downloader run as the right to write there.", true},
 	JobNotFound:           {KindNotFound, "The downloader does not know the job.", "haul adds it again by itself.", true},
+	MetadataMissing:       {KindConflict, "The torrent's list of files is not known yet.", "Wait until the metadata has been loaded.", true},
+	MovedAway:             {KindConflict, "The download was moved to another folder at the downloader.", "Its data is where it was moved to; haul does not touch it there. Retry the task to load it again.", false},
 	PluginMissing:         {KindUnavailable, "The downloader's plugin is not installed.", "Put the plugin's executable into one of the plugin directories.", false},
 	PluginCrashed:         {KindUnavailable, "The downloader's plugin ended unexpectedly.", "haul starts it again by itself; the server's log has its last words.", true},
 	PluginHung:            {KindUnavailable, "The downloader's plugin does not answer.", "haul starts it again by itself.", true},

@@ -49,7 +49,7 @@ func Serve(p downloader.Plugin) {
 	})
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  wire.Handshake,
-		VersionedPlugins: map[int]plugin.PluginSet{wire.ProtocolVersion: {wire.PluginName: &wire.GRPCPlugin{Offer: server}}},
+		VersionedPlugins: wire.VersionedPlugins(server),
 		GRPCServer:       newGRPCServer,
 		Logger:           logger,
 	})

@@ -25,7 +25,7 @@ func BenchmarkCheck(b *testing.B) {
 		return out, nil
 	}}
 	cc, _ := serve(b, func(s *grpc.Server) { wire.RegisterServer(s, impl, hclog.NewNullLogger()) })
-	d, err := wire.NewClient(cc).Configure(b.Context(), downloader.Config{})
+	d, err := wire.NewClient(cc, wire.ProtocolVersion).Configure(b.Context(), downloader.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}

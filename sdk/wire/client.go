@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -16,14 +17,22 @@ import (
 // Client is a plugin in another process. Its errors are those of package
 // downloader, and errs.PluginCrashed where the process does not answer any more.
 type Client struct {
-	rpc pb.DownloaderClient
+	rpc     pb.DownloaderClient
+	version int
 }
 
 var _ downloader.Plugin = (*Client)(nil)
 
-// NewClient returns the plugin at the other end of cc.
-func NewClient(cc grpc.ClientConnInterface) *Client {
-	return &Client{rpc: pb.NewDownloaderClient(cc)}
+// NewClient returns the plugin at the other end of cc, which speaks that version
+// of the contract.
+func NewClient(cc grpc.ClientConnInterface, version int) *Client {
+	return &Client{rpc: pb.NewDownloaderClient(cc), version: version}
+}
+
+// sinceVersion says which capabilities an older version did not have: a plugin
+// of that version that claims one means something else by it.
+var sinceVersion = map[downloader.Capability]int{
+	downloader.CapabilityPause: 2, downloader.CapabilitySelectFiles: 2, downloader.CapabilitySetLimits: 2,
 }
 
 // Describe implements downloader.Plugin. A plugin that gives no valid name or
@@ -33,12 +42,14 @@ func (c *Client) Describe(ctx context.Context) (downloader.Description, error) {
 	if err != nil {
 		return downloader.Description{}, fromStatus(ctx, "describe", err)
 	}
-	return descriptionFromProto(resp.GetDescription())
+	d, err := descriptionFromProto(resp.GetDescription())
+	d.Capabilities = slices.DeleteFunc(d.Capabilities, func(k downloader.Capability) bool { return sinceVersion[k] > c.version })
+	return d, err
 }
 
-// Configure implements downloader.Plugin. The driver also implements
-// downloader.Tester, Watcher and Lister; what the plugin does not offer of them
-// answers errs.NotOffered. Config.Logger stays here: the plugin logs to stderr.
+// Configure implements downloader.Plugin. The driver also implements all
+// optional interfaces of package downloader; what the plugin does not offer of
+// them answers errs.NotOffered. Config.Logger stays here: the plugin logs to stderr.
 func (c *Client) Configure(ctx context.Context, cfg downloader.Config) (downloader.Driver, error) {
 	if !utf8.ValidString(cfg.StateDir) || !utf8.ValidString(cfg.DownloaderID) {
 		return nil, errs.New(errs.InvalidSettings, "The downloader's state directory is not valid UTF-8.")

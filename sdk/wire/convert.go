@@ -21,6 +21,10 @@ func descriptionToProto(d downloader.Description) *pb.Description {
 		SettingsSchema: d.SettingsSchema,
 		Managed:        d.Managed,
 		ManagedHint:    clean(d.ManagedHint, maxText),
+		OptionsSchema:  d.OptionsSchema,
+	}
+	for _, key := range d.ReservedOptions {
+		out.ReservedOptions = append(out.ReservedOptions, clean(key, maxName))
 	}
 	for _, k := range d.Sources {
 		out.Sources = append(out.Sources, toWire(sourceKinds, k))
@@ -50,7 +54,30 @@ func addToProto(r downloader.AddRequest) *pb.AddRequest {
 			Content: r.Source.Content,
 			Name:    clean(r.Source.Name, maxName),
 		},
+		Options: r.Options,
+		Files:   indexesToProto(r.Files),
+		Paused:  r.Paused,
+		Limits:  limitsToProto(r.Limits),
 	}
+}
+
+func indexesToProto(in []int) []int32 {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]int32, 0, len(in))
+	for _, i := range in {
+		out = append(out, int32Of(i))
+	}
+	return out
+}
+
+func limitsToProto(l downloader.Limits) *pb.Limits {
+	out := &pb.Limits{DownloadRate: l.DownloadRate, UploadRate: l.UploadRate}
+	if s := l.Seed; s != nil {
+		out.Seed = &pb.SeedLimits{Ratio: s.Ratio, Time: durationpb.New(max(0, s.Time)), Idle: durationpb.New(max(0, s.Idle))}
+	}
+	return out
 }
 
 func refToProto(r downloader.Ref) *pb.Ref {
@@ -78,7 +105,7 @@ func statusToProto(s downloader.Status) *pb.Status {
 	}
 	for _, f := range s.Files {
 		out.Files = append(out.Files, &pb.File{
-			Index: int32Of(f.Index), Path: clean(f.Path, maxPath), Size: f.Size, DoneBytes: f.DoneBytes,
+			Index: int32Of(f.Index), Path: clean(f.Path, maxPath), Size: f.Size, DoneBytes: f.DoneBytes, Skipped: f.Skipped,
 		})
 	}
 	return out
@@ -101,7 +128,9 @@ func listedToProto(in []downloader.Listed) []*pb.Listed {
 }
 
 func testToProto(r downloader.TestResult) *pb.TestResponse {
-	out := &pb.TestResponse{Version: clean(r.Version, maxName), Took: durationpb.New(max(0, r.Took))}
+	out := &pb.TestResponse{
+		Version: clean(r.Version, maxName), Took: durationpb.New(max(0, r.Took)), LocalAddress: clean(r.LocalAddress, maxName),
+	}
 	for _, c := range r.Checks {
 		out.Checks = append(out.Checks, &pb.TestCheck{
 			Name: clean(c.Name, maxName), Message: clean(c.Message, maxText), Err: errorToProto(c.Err),

@@ -21,10 +21,13 @@ type driver struct {
 }
 
 var (
-	_ downloader.Driver  = (*driver)(nil)
-	_ downloader.Tester  = (*driver)(nil)
-	_ downloader.Watcher = (*driver)(nil)
-	_ downloader.Lister  = (*driver)(nil)
+	_ downloader.Driver       = (*driver)(nil)
+	_ downloader.Tester       = (*driver)(nil)
+	_ downloader.Watcher      = (*driver)(nil)
+	_ downloader.Lister       = (*driver)(nil)
+	_ downloader.Pauser       = (*driver)(nil)
+	_ downloader.FileSelector = (*driver)(nil)
+	_ downloader.Limiter      = (*driver)(nil)
 )
 
 // Add implements downloader.Driver.
@@ -102,6 +105,32 @@ func isTooLarge(err error) bool {
 func (d *driver) Remove(ctx context.Context, ref downloader.Ref, deleteData bool) error {
 	_, err := d.rpc.Remove(ctx, &pb.RemoveRequest{Ref: refToProto(ref), DeleteData: deleteData}, callOptions()...)
 	return fromStatus(ctx, "remove", err)
+}
+
+// Pause implements downloader.Pauser.
+func (d *driver) Pause(ctx context.Context, ref downloader.Ref) error {
+	_, err := d.rpc.Pause(ctx, &pb.PauseRequest{Ref: refToProto(ref)}, callOptions()...)
+	return fromStatus(ctx, "pause", err)
+}
+
+// Resume implements downloader.Pauser.
+func (d *driver) Resume(ctx context.Context, ref downloader.Ref) error {
+	_, err := d.rpc.Resume(ctx, &pb.ResumeRequest{Ref: refToProto(ref)}, callOptions()...)
+	return fromStatus(ctx, "resume", err)
+}
+
+// SelectFiles implements downloader.FileSelector.
+func (d *driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []int) error {
+	req := &pb.SelectFilesRequest{Ref: refToProto(ref), Files: indexesToProto(files)}
+	_, err := d.rpc.SelectFiles(ctx, req, callOptions()...)
+	return fromStatus(ctx, "select files", err)
+}
+
+// SetLimits implements downloader.Limiter.
+func (d *driver) SetLimits(ctx context.Context, ref downloader.Ref, limits downloader.Limits) error {
+	req := &pb.SetLimitsRequest{Ref: refToProto(ref), Limits: limitsToProto(limits)}
+	_, err := d.rpc.SetLimits(ctx, req, callOptions()...)
+	return fromStatus(ctx, "set limits", err)
 }
 
 // Test implements downloader.Tester.

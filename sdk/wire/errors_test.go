@@ -114,7 +114,7 @@ func TestADeadPluginIsACrash(t *testing.T) {
 		return downloader.Ref{}, ctx.Err()
 	}}
 	cc, stop := serve(t, func(s *grpc.Server) { wire.RegisterServer(s, impl, nullLogger()) })
-	d := configure(t, wire.NewClient(cc))
+	d := configure(t, wire.NewClient(cc, wire.ProtocolVersion))
 	go func() { <-entered; stop() }()
 	if _, err := d.Add(testContext(t), downloader.AddRequest{}); !errs.Is(err, errs.PluginCrashed) {
 		t.Errorf("call under way: %v", err)

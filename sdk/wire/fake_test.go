@@ -16,7 +16,9 @@ type fake struct {
 	test      func() (downloader.TestResult, error)
 	watch     func(context.Context, func([]downloader.Status)) error
 	list      func() ([]downloader.Listed, error)
-	closed    chan struct{}
+	// order is called for pause, resume, select and limit.
+	order  func(op string, ref downloader.Ref, files []int, limits downloader.Limits) error
+	closed chan struct{}
 }
 
 func (f *fake) Describe(context.Context) (downloader.Description, error) { return f.describe() }
@@ -46,6 +48,22 @@ func (f *fake) Test(context.Context) (downloader.TestResult, error) { return f.t
 
 func (f *fake) Watch(ctx context.Context, fn func([]downloader.Status)) error {
 	return f.watch(ctx, fn)
+}
+
+func (f *fake) Pause(_ context.Context, ref downloader.Ref) error {
+	return f.order("pause", ref, nil, downloader.Limits{})
+}
+
+func (f *fake) Resume(_ context.Context, ref downloader.Ref) error {
+	return f.order("resume", ref, nil, downloader.Limits{})
+}
+
+func (f *fake) SelectFiles(_ context.Context, ref downloader.Ref, files []int) error {
+	return f.order("select", ref, files, downloader.Limits{})
+}
+
+func (f *fake) SetLimits(_ context.Context, ref downloader.Ref, limits downloader.Limits) error {
+	return f.order("limit", ref, nil, limits)
 }
 
 func (f *fake) List(context.Context) ([]downloader.Listed, error) { return f.list() }

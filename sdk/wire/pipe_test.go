@@ -48,14 +48,14 @@ func serve(t testing.TB, register func(*grpc.Server)) (*grpc.ClientConn, func())
 func connect(t *testing.T, p downloader.Plugin) *wire.Client {
 	t.Helper()
 	cc, _ := serve(t, func(s *grpc.Server) { wire.RegisterServer(s, p, hclog.NewNullLogger()) })
-	return wire.NewClient(cc)
+	return wire.NewClient(cc, wire.ProtocolVersion)
 }
 
 // connectRaw returns a client of a plugin that says what raw says.
 func connectRaw(t *testing.T, raw pb.DownloaderServer) *wire.Client {
 	t.Helper()
 	cc, _ := serve(t, func(s *grpc.Server) { pb.RegisterDownloaderServer(s, raw) })
-	return wire.NewClient(cc)
+	return wire.NewClient(cc, wire.ProtocolVersion)
 }
 
 func configure(t *testing.T, c *wire.Client) downloader.Driver {

@@ -39,6 +39,11 @@ func (f *filler) fill(v reflect.Value) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem())
+	case reflect.Float64:
+		v.SetFloat(float64(f.n) / 2)
 	case reflect.String:
 		v.SetString(fmt.Sprintf("text-%d", f.n))
 	case reflect.Int, reflect.Int64:
@@ -93,6 +98,7 @@ func TestEveryFieldSurvivesTheWire(t *testing.T) {
 	ctx := testContext(t)
 	description := filled[downloader.Description]()
 	description.Name, description.SettingsSchema = "a-name", []byte(`{"type":"object"}`)
+	description.OptionsSchema = []byte(`{"type":"object","additionalProperties":false}`)
 	status := filled[downloader.Status]()
 	status.InfoHash = "0123456789abcdef0123456789abcdef01234567"
 	var (
@@ -101,12 +107,17 @@ func TestEveryFieldSurvivesTheWire(t *testing.T) {
 		ref     = filled[downloader.Ref]()
 		listed  = []downloader.Listed{filled[downloader.Listed]()}
 		result  = filled[downloader.TestResult]()
+		limits  = filled[downloader.Limits]()
 
 		gotConfig  downloader.Config
 		gotRequest downloader.AddRequest
 		gotRefs    []downloader.Ref
+		gotOps     []string
+		gotFiles   []int
+		gotLimits  downloader.Limits
 	)
 	ref.JobID = request.JobID
+	result.LocalAddress = "192.0.2.7"
 	c := connect(t, &fake{
 		describe:  func() (downloader.Description, error) { return description, nil },
 		configure: func(cfg downloader.Config) error { gotConfig = cfg; return nil },
@@ -124,6 +135,16 @@ func TestEveryFieldSurvivesTheWire(t *testing.T) {
 			gotRefs = append(gotRefs, r)
 			if !deleteData {
 				t.Error("deleteData got lost")
+			}
+			return nil
+		},
+		order: func(op string, r downloader.Ref, files []int, l downloader.Limits) error {
+			gotOps, gotRefs = append(gotOps, op), append(gotRefs, r)
+			if op == "select" {
+				gotFiles = files
+			}
+			if op == "limit" {
+				gotLimits = l
 			}
 			return nil
 		},
@@ -156,6 +177,16 @@ func TestEveryFieldSurvivesTheWire(t *testing.T) {
 	wantStatus := status
 	wantStatus.JobID = ref.JobID
 	same(t, "Status of Check", statuses, []downloader.Status{wantStatus})
+
+	gotRefs = nil
+	must(t, d.(downloader.Pauser).Pause(ctx, ref))
+	must(t, d.(downloader.Pauser).Resume(ctx, ref))
+	must(t, d.(downloader.FileSelector).SelectFiles(ctx, ref, request.Files))
+	must(t, d.(downloader.Limiter).SetLimits(ctx, ref, limits))
+	same(t, "orders", gotOps, []string{"pause", "resume", "select", "limit"})
+	same(t, "Ref of orders", gotRefs, []downloader.Ref{ref, ref, ref, ref})
+	same(t, "files of SelectFiles", gotFiles, request.Files)
+	same(t, "Limits", gotLimits, limits)
 
 	gotResult, err := d.(downloader.Tester).Test(ctx)
 	must(t, err)
@@ -191,7 +222,10 @@ func TestEveryEnumSurvivesTheWire(t *testing.T) {
 		Sources: []downloader.SourceKind{
 			downloader.SourceMagnet, downloader.SourceTorrent, downloader.SourceHTTP, downloader.SourceFTP, downloader.SourceMetalink,
 		},
-		Capabilities: []downloader.Capability{downloader.CapabilityTest, downloader.CapabilityWatch, downloader.CapabilityList},
+		Capabilities: []downloader.Capability{
+			downloader.CapabilityTest, downloader.CapabilityWatch, downloader.CapabilityList,
+			downloader.CapabilityPause, downloader.CapabilitySelectFiles, downloader.CapabilitySetLimits,
+		},
 	}
 	c := connect(t, &fake{
 		describe: func() (downloader.Description, error) { return description, nil },

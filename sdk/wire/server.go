@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"runtime/debug"
-	"slices"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -109,6 +108,8 @@ func (s *Server) Add(ctx context.Context, req *pb.AddRequest) (*pb.AddResponse, 
 	return drive(ctx, s, "add", func(ctx context.Context, d downloader.Driver) (*pb.AddResponse, error) {
 		ref, err := d.Add(ctx, downloader.AddRequest{
 			JobID: req.GetJobId(), Source: sourceFromProto(req.GetSource()), Dir: req.GetDir(),
+			Options: req.GetOptions(), Files: indexesFromProto(req.GetFiles()), Paused: req.GetPaused(),
+			Limits: limitsFromProto(req.GetLimits()),
 		})
 		return &pb.AddResponse{Ref: refToProto(ref)}, err
 	})
@@ -136,60 +137,6 @@ func (s *Server) Remove(ctx context.Context, req *pb.RemoveRequest) (*pb.RemoveR
 		ref, _ := refFromProto(req.GetRef())
 		return &pb.RemoveResponse{}, d.Remove(ctx, ref, req.GetDeleteData())
 	})
-}
-
-// Test implements the contract.
-func (s *Server) Test(ctx context.Context, _ *pb.TestRequest) (*pb.TestResponse, error) {
-	return drive(ctx, s, "test", func(ctx context.Context, d downloader.Driver) (*pb.TestResponse, error) {
-		t, ok := d.(downloader.Tester)
-		if !ok {
-			return nil, notOffered("test")
-		}
-		result, err := t.Test(ctx)
-		return testToProto(result), err
-	})
-}
-
-// List implements the contract.
-func (s *Server) List(ctx context.Context, _ *pb.ListRequest) (*pb.ListResponse, error) {
-	return drive(ctx, s, "list", func(ctx context.Context, d downloader.Driver) (*pb.ListResponse, error) {
-		l, ok := d.(downloader.Lister)
-		if !ok {
-			return nil, notOffered("list")
-		}
-		jobs, err := l.List(ctx)
-		return &pb.ListResponse{Jobs: listedToProto(jobs)}, err
-	})
-}
-
-// Watch implements the contract.
-func (s *Server) Watch(_ *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
-	_, err := begun(stream.Context(), s, "watch", true, withDriver(s, func(ctx context.Context, d downloader.Driver) (*struct{}, error) {
-		w, ok := d.(downloader.Watcher)
-		if !ok {
-			return nil, notOffered("watch")
-		}
-		return nil, watch(ctx, w, stream)
-	}))
-	return err
-}
-
-// watch hands on what w reports. It ends w where the caller is gone.
-func watch(ctx context.Context, w downloader.Watcher, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	return w.Watch(ctx, func(statuses []downloader.Status) {
-		for page := range slices.Chunk(statuses, maxRefs) {
-			if err := stream.Send(&pb.WatchResponse{Statuses: statusesToProto(page)}); err != nil {
-				cancel(err)
-				return
-			}
-		}
-	})
-}
-
-func notOffered(what string) error {
-	return errs.New(errs.NotOffered, "The plugin does not offer %s.", what)
 }
 
 // drive is call for what needs the driver.

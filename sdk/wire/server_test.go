@@ -49,7 +49,7 @@ func TestAPanicFailsOneCallAlone(t *testing.T) {
 	cc, _ := serve(t, func(s *grpc.Server) {
 		wire.RegisterServer(s, impl, hclog.New(&hclog.LoggerOptions{Output: &log}))
 	})
-	d := configure(t, wire.NewClient(cc))
+	d := configure(t, wire.NewClient(cc, wire.ProtocolVersion))
 	if _, err := d.Add(testContext(t), downloader.AddRequest{}); !errs.Is(err, errs.Internal) || strings.Contains(err.Error(), "boom") {
 		t.Errorf("Add: %v", err)
 	}
@@ -186,4 +186,28 @@ func TestCallsBeforeConfigureAreRefused(t *testing.T) {
 	if status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestSelectingNoFileNeverReachesADriver(t *testing.T) {
+	c := connect(t, &fake{order: func(op string, _ downloader.Ref, _ []int, _ downloader.Limits) error {
+		t.Errorf("%s was called", op)
+		return nil
+	}})
+	err := configure(t, c).(downloader.FileSelector).SelectFiles(testContext(t), downloader.Ref{}, nil)
+	if !errs.Is(err, errs.InvalidRequest) {
+		t.Errorf("SelectFiles: %v", err)
+	}
+}
+
+func TestAPluginOfTheOlderVersionClaimsNothingOfTheNewer(t *testing.T) {
+	impl := &fake{describe: func() (downloader.Description, error) {
+		return downloader.Description{
+			Name: "x", SettingsSchema: []byte("{}"),
+			Capabilities: []downloader.Capability{downloader.CapabilityTest, downloader.CapabilityPause, downloader.CapabilitySelectFiles},
+		}, nil
+	}}
+	cc, _ := serve(t, func(s *grpc.Server) { wire.RegisterServer(s, impl, hclog.NewNullLogger()) })
+	d, err := wire.NewClient(cc, wire.OldestVersion).Describe(testContext(t))
+	must(t, err)
+	same(t, "capabilities", d.Capabilities, []downloader.Capability{downloader.CapabilityTest})
 }

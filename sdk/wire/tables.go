@@ -105,4 +105,7 @@ var capabilities = []pair[downloader.Capability, pb.Capability]{
 	{downloader.CapabilityTest, pb.Capability_CAPABILITY_TEST},
 	{downloader.CapabilityWatch, pb.Capability_CAPABILITY_WATCH},
 	{downloader.CapabilityList, pb.Capability_CAPABILITY_LIST},
+	{downloader.CapabilityPause, pb.Capability_CAPABILITY_PAUSE},
+	{downloader.CapabilitySelectFiles, pb.Capability_CAPABILITY_SELECT_FILES},
+	{downloader.CapabilitySetLimits, pb.Capability_CAPABILITY_SET_LIMITS},
 }

@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/hex"
 	"encoding/json"
+	"math"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,6 +19,8 @@ const (
 	maxSchema = 256 << 10
 	maxFiles  = 1_000_000
 	maxChecks = 100
+	// maxReserved is how many reserved options a plugin may name.
+	maxReserved = 1000
 )
 
 var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
@@ -29,12 +33,22 @@ func descriptionFromProto(d *pb.Description) (downloader.Description, error) {
 		SettingsSchema: d.GetSettingsSchema(),
 		Managed:        d.GetManaged(),
 		ManagedHint:    clean(d.GetManagedHint(), maxText),
+		OptionsSchema:  d.GetOptionsSchema(),
 	}
 	if !pluginName.MatchString(out.Name) {
 		return downloader.Description{}, errs.New(errs.PluginIncompatible, "The plugin gives no valid name: at most 64 lower-case letters, digits and dashes.")
 	}
 	if len(out.SettingsSchema) > maxSchema || !json.Valid(out.SettingsSchema) {
 		return downloader.Description{}, errs.New(errs.PluginIncompatible, "The plugin %s gives no valid JSON Schema of its settings.", out.Name)
+	}
+	if len(out.OptionsSchema) > maxSchema || len(out.OptionsSchema) > 0 && !json.Valid(out.OptionsSchema) {
+		return downloader.Description{}, errs.New(errs.PluginIncompatible, "The plugin %s gives no valid JSON Schema of its options.", out.Name)
+	}
+	if len(d.GetReservedOptions()) > maxReserved {
+		return downloader.Description{}, errs.New(errs.PluginIncompatible, "The plugin %s reserves more than %d options.", out.Name, maxReserved)
+	}
+	for _, key := range d.GetReservedOptions() {
+		out.ReservedOptions = append(out.ReservedOptions, clean(key, maxName))
 	}
 	for _, k := range d.GetSources() {
 		if kind, ok := fromWire(sourceKinds, k); ok {
@@ -58,6 +72,28 @@ func refFromProto(r *pb.Ref) (downloader.Ref, bool) {
 func sourceFromProto(s *pb.Source) downloader.Source {
 	kind, _ := fromWire(sourceKinds, s.GetKind())
 	return downloader.Source{Kind: kind, URI: s.GetUri(), Content: s.GetContent(), Name: s.GetName()}
+}
+
+func indexesFromProto(in []int32) []int {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]int, 0, len(in))
+	for _, i := range in {
+		out = append(out, int(i))
+	}
+	return out
+}
+
+func limitsFromProto(l *pb.Limits) downloader.Limits {
+	out := downloader.Limits{DownloadRate: max(0, l.GetDownloadRate()), UploadRate: max(0, l.GetUploadRate())}
+	if s := l.GetSeed(); s != nil {
+		out.Seed = &downloader.SeedLimits{Ratio: s.GetRatio(), Time: durationOf(s.GetTime()), Idle: durationOf(s.GetIdle())}
+		if !(out.Seed.Ratio > 0) || math.IsInf(out.Seed.Ratio, 0) { // neither negative nor NaN
+			out.Seed.Ratio = 0
+		}
+	}
+	return out
 }
 
 func statusFromProto(s *pb.Status) downloader.Status {
@@ -109,6 +145,7 @@ func filesFromProto(in []*pb.File) ([]downloader.File, error) {
 		}
 		out = append(out, downloader.File{
 			Index: int(f.GetIndex()), Path: path, Size: max(0, f.GetSize()), DoneBytes: max(0, f.GetDoneBytes()),
+			Skipped: f.GetSkipped(),
 		})
 	}
 	return out, nil
@@ -127,6 +164,9 @@ func infoHash(h string) string {
 
 func testFromProto(r *pb.TestResponse) downloader.TestResult {
 	out := downloader.TestResult{Version: clean(r.GetVersion(), maxName), Took: durationOf(r.GetTook())}
+	if ip, err := netip.ParseAddr(r.GetLocalAddress()); err == nil {
+		out.LocalAddress = ip.String()
+	}
 	for _, c := range r.GetChecks()[:min(len(r.GetChecks()), maxChecks)] {
 		out.Checks = append(out.Checks, downloader.TestCheck{
 			Name: clean(c.GetName(), maxName), Message: clean(c.GetMessage(), maxText), Err: errorFromProto(c.GetErr()),

@@ -6,17 +6,17 @@ package wire
 import (
 	"context"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
-
-	"github.com/haul-dl/haul/sdk/downloader"
 )
 
 const (
 	// ProtocolVersion is the version of the contract. It changes only when a
-	// message changes its meaning; additions do not need it.
-	ProtocolVersion = 1
+	// message changes its meaning; additions do not need it. Since 2 a status
+	// lists all files of a job, before only those that were wanted.
+	ProtocolVersion = 2
+	// OldestVersion is the oldest one that is still spoken.
+	OldestVersion = ProtocolVersion - 1
 	// PluginName is what go-plugin dispenses.
 	PluginName = "downloader"
 )
@@ -36,19 +36,14 @@ var Handshake = plugin.HandshakeConfig{
 	MagicCookieValue: "haul.downloader",
 }
 
-// Plugins returns go-plugin's set for the current version. The host passes nil.
-func Plugins(impl downloader.Plugin) plugin.PluginSet {
-	p := &GRPCPlugin{}
-	if impl != nil {
-		p.Offer = NewServer(impl, hclog.Default())
+// VersionedPlugins returns go-plugin's sets for all versions that this SDK
+// speaks. A plugin passes its server, the host nil.
+func VersionedPlugins(offer *Server) map[int]plugin.PluginSet {
+	sets := map[int]plugin.PluginSet{}
+	for v := OldestVersion; v <= ProtocolVersion; v++ {
+		sets[v] = plugin.PluginSet{PluginName: &GRPCPlugin{Offer: offer, Version: v}}
 	}
-	return plugin.PluginSet{PluginName: p}
-}
-
-// VersionedPlugins returns the sets of all versions that this SDK speaks. The
-// host passes nil.
-func VersionedPlugins(impl downloader.Plugin) map[int]plugin.PluginSet {
-	return map[int]plugin.PluginSet{ProtocolVersion: Plugins(impl)}
+	return sets
 }
 
 // GRPCPlugin is the contract as go-plugin wants it.
@@ -56,6 +51,8 @@ type GRPCPlugin struct {
 	plugin.NetRPCUnsupportedPlugin
 	// Offer is what a plugin serves; nil on the host's side.
 	Offer *Server
+	// Version is the one that was agreed on.
+	Version int
 }
 
 // GRPCServer registers the server. go-plugin calls it in the plugin.
@@ -66,5 +63,5 @@ func (p *GRPCPlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
 
 // GRPCClient returns a *Client. go-plugin calls it in the host.
 func (p *GRPCPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, cc *grpc.ClientConn) (any, error) {
-	return NewClient(cc), nil
+	return NewClient(cc, p.Version), nil
 }

@@ -14,14 +14,17 @@ import (
 type remote struct{ in *Instance }
 
 var (
-	_ downloader.Driver  = remote{}
-	_ downloader.Tester  = remote{}
-	_ downloader.Watcher = remote{}
-	_ downloader.Lister  = remote{}
+	_ downloader.Driver       = remote{}
+	_ downloader.Tester       = remote{}
+	_ downloader.Watcher      = remote{}
+	_ downloader.Lister       = remote{}
+	_ downloader.Pauser       = remote{}
+	_ downloader.FileSelector = remote{}
+	_ downloader.Limiter      = remote{}
 )
 
 // Driver returns the driver; it is never nil and outlives restarts of the
-// process. It also implements downloader.Tester, Watcher and Lister.
+// process. It also implements all optional interfaces of package downloader.
 //
 // While no process runs each call fails at once, with errs.PluginStarting,
 // PluginCrashed, PluginHung, PluginMissing, PluginUntrusted,
@@ -68,6 +71,39 @@ func (r remote) List(ctx context.Context) ([]downloader.Listed, error) {
 			}
 			return l.List(ctx)
 		})
+}
+
+func (r remote) Pause(ctx context.Context, ref downloader.Ref) error {
+	return order(ctx, r.in, "pause", func(ctx context.Context, d downloader.Pauser) error { return d.Pause(ctx, ref) })
+}
+
+func (r remote) Resume(ctx context.Context, ref downloader.Ref) error {
+	return order(ctx, r.in, "resume", func(ctx context.Context, d downloader.Pauser) error { return d.Resume(ctx, ref) })
+}
+
+func (r remote) SelectFiles(ctx context.Context, ref downloader.Ref, files []int) error {
+	return order(ctx, r.in, "select files", func(ctx context.Context, d downloader.FileSelector) error {
+		return d.SelectFiles(ctx, ref, files)
+	})
+}
+
+func (r remote) SetLimits(ctx context.Context, ref downloader.Ref, limits downloader.Limits) error {
+	return order(ctx, r.in, "set limits", func(ctx context.Context, d downloader.Limiter) error {
+		return d.SetLimits(ctx, ref, limits)
+	})
+}
+
+// order makes a call of an optional interface that answers nothing.
+func order[D any](ctx context.Context, in *Instance, op string, fn func(context.Context, D) error) error {
+	_, err := call(ctx, in, op, in.host.tuning.orderTimeout,
+		func(ctx context.Context, d downloader.Driver) (struct{}, error) {
+			offered, ok := d.(D)
+			if !ok {
+				return struct{}{}, errNotOffered()
+			}
+			return struct{}{}, fn(ctx, offered)
+		})
+	return err
 }
 
 // Watch ends with the process that it began with; the caller begins anew, and
@@ -140,6 +176,11 @@ func call[T any](ctx context.Context, in *Instance, op string, timeout time.Dura
 var capabilityOf = map[string]downloader.Capability{
 	"test": downloader.CapabilityTest,
 	"list": downloader.CapabilityList,
+
+	"pause":        downloader.CapabilityPause,
+	"resume":       downloader.CapabilityPause,
+	"select files": downloader.CapabilitySelectFiles,
+	"set limits":   downloader.CapabilitySetLimits,
 }
 
 func errNotOffered() error {

@@ -25,6 +25,7 @@ type tuning struct {
 	addTimeout    time.Duration
 	checkTimeout  time.Duration
 	removeTimeout time.Duration
+	orderTimeout  time.Duration // pause, resume, select files, set limits
 	testTimeout   time.Duration
 	listTimeout   time.Duration
 }
@@ -56,6 +57,7 @@ func defaultTuning() tuning {
 		addTimeout:    30 * time.Second,
 		checkTimeout:  10 * time.Second,
 		removeTimeout: 30 * time.Second,
+		orderTimeout:  30 * time.Second,
 		testTimeout:   30 * time.Second,
 		listTimeout:   30 * time.Second,
 	}

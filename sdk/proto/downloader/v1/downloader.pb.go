@@ -112,6 +112,12 @@ const (
 	Capability_CAPABILITY_WATCH Capability = 2
 	// The List RPC.
 	Capability_CAPABILITY_LIST Capability = 3
+	// The Pause and Resume RPCs, and AddRequest.paused.
+	Capability_CAPABILITY_PAUSE Capability = 4
+	// The SelectFiles RPC, and AddRequest.files.
+	Capability_CAPABILITY_SELECT_FILES Capability = 5
+	// The SetLimits RPC, and AddRequest.limits.
+	Capability_CAPABILITY_SET_LIMITS Capability = 6
 )
 
 // Enum value maps for Capability.
@@ -121,12 +127,18 @@ var (
 		1: "CAPABILITY_TEST",
 		2: "CAPABILITY_WATCH",
 		3: "CAPABILITY_LIST",
+		4: "CAPABILITY_PAUSE",
+		5: "CAPABILITY_SELECT_FILES",
+		6: "CAPABILITY_SET_LIMITS",
 	}
 	Capability_value = map[string]int32{
-		"CAPABILITY_UNSPECIFIED": 0,
-		"CAPABILITY_TEST":        1,
-		"CAPABILITY_WATCH":       2,
-		"CAPABILITY_LIST":        3,
+		"CAPABILITY_UNSPECIFIED":  0,
+		"CAPABILITY_TEST":         1,
+		"CAPABILITY_WATCH":        2,
+		"CAPABILITY_LIST":         3,
+		"CAPABILITY_PAUSE":        4,
+		"CAPABILITY_SELECT_FILES": 5,
+		"CAPABILITY_SET_LIMITS":   6,
 	}
 )
 
@@ -579,9 +591,16 @@ type Description struct {
 	// now, without any settings.
 	Managed bool `protobuf:"varint,7,opt,name=managed,proto3" json:"managed,omitempty"`
 	// Optional. What to install where managed is false and could be true.
-	ManagedHint   string `protobuf:"bytes,8,opt,name=managed_hint,json=managedHint,proto3" json:"managed_hint,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ManagedHint string `protobuf:"bytes,8,opt,name=managed_hint,json=managedHint,proto3" json:"managed_hint,omitempty"`
+	// Optional. A JSON Schema (draft 2020-12) of AddRequest.options, an object whose
+	// "additionalProperties" are false; empty where there is nothing to set.
+	OptionsSchema []byte `protobuf:"bytes,9,opt,name=options_schema,json=optionsSchema,proto3" json:"options_schema,omitempty"`
+	// Optional. Options of the daemon that nobody may set for a job, because they
+	// set a path, a hook, a log, a session or a listener, or because the plugin
+	// needs them; at most 1000. haul refuses them in any case and punctuation.
+	ReservedOptions []string `protobuf:"bytes,10,rep,name=reserved_options,json=reservedOptions,proto3" json:"reserved_options,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Description) Reset() {
@@ -668,6 +687,20 @@ func (x *Description) GetManagedHint() string {
 		return x.ManagedHint
 	}
 	return ""
+}
+
+func (x *Description) GetOptionsSchema() []byte {
+	if x != nil {
+		return x.OptionsSchema
+	}
+	return nil
+}
+
+func (x *Description) GetReservedOptions() []string {
+	if x != nil {
+		return x.ReservedOptions
+	}
+	return nil
 }
 
 // ConfigureRequest is what one downloader is configured with.
@@ -790,7 +823,19 @@ type AddRequest struct {
 	Source *Source `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	// Required. The absolute path, as the daemon sees it, of the directory that
 	// everything goes to. It exists, and is empty at the first call.
-	Dir           string `protobuf:"bytes,3,opt,name=dir,proto3" json:"dir,omitempty"`
+	Dir string `protobuf:"bytes,3,opt,name=dir,proto3" json:"dir,omitempty"`
+	// Optional. A JSON object that matches the options schema.
+	Options []byte `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
+	// Optional. The indexes of the wanted files, ascending; none means all. Sent
+	// only to a plugin with CAPABILITY_SELECT_FILES. For a magnet link haul repeats
+	// it with SelectFiles once the metadata is known.
+	Files []int32 `protobuf:"varint,5,rep,packed,name=files,proto3" json:"files,omitempty"`
+	// Optional. Adds the job without starting it. Sent only to a plugin with
+	// CAPABILITY_PAUSE.
+	Paused bool `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
+	// Required. The limits to begin with. Without CAPABILITY_SET_LIMITS it is
+	// empty, which says not to seed.
+	Limits        *Limits `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -846,6 +891,163 @@ func (x *AddRequest) GetDir() string {
 	return ""
 }
 
+func (x *AddRequest) GetOptions() []byte {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *AddRequest) GetFiles() []int32 {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *AddRequest) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *AddRequest) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// Limits bound what a job may use.
+type Limits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. In bytes per second; 0 is no limit.
+	DownloadRate int64 `protobuf:"varint,1,opt,name=download_rate,json=downloadRate,proto3" json:"download_rate,omitempty"`
+	// Optional. In bytes per second; 0 is no limit.
+	UploadRate int64 `protobuf:"varint,2,opt,name=upload_rate,json=uploadRate,proto3" json:"upload_rate,omitempty"`
+	// Optional. How long to seed when all is loaded. Absent is not at all: the job
+	// then becomes PHASE_COMPLETE.
+	Seed          *SeedLimits `protobuf:"bytes,3,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limits) Reset() {
+	*x = Limits{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limits) ProtoMessage() {}
+
+func (x *Limits) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limits.ProtoReflect.Descriptor instead.
+func (*Limits) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Limits) GetDownloadRate() int64 {
+	if x != nil {
+		return x.DownloadRate
+	}
+	return 0
+}
+
+func (x *Limits) GetUploadRate() int64 {
+	if x != nil {
+		return x.UploadRate
+	}
+	return 0
+}
+
+func (x *Limits) GetSeed() *SeedLimits {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+// SeedLimits end seeding at whichever is reached first.
+type SeedLimits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. Uploaded bytes per downloaded byte; 0 is no limit.
+	Ratio float64 `protobuf:"fixed64,1,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	// Optional. Since the job was complete; absent or 0 is no limit.
+	Time *durationpb.Duration `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Optional. Since somebody last took a byte; absent or 0 is no limit.
+	Idle          *durationpb.Duration `protobuf:"bytes,3,opt,name=idle,proto3" json:"idle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeedLimits) Reset() {
+	*x = SeedLimits{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeedLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeedLimits) ProtoMessage() {}
+
+func (x *SeedLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeedLimits.ProtoReflect.Descriptor instead.
+func (*SeedLimits) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SeedLimits) GetRatio() float64 {
+	if x != nil {
+		return x.Ratio
+	}
+	return 0
+}
+
+func (x *SeedLimits) GetTime() *durationpb.Duration {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *SeedLimits) GetIdle() *durationpb.Duration {
+	if x != nil {
+		return x.Idle
+	}
+	return nil
+}
+
 // Source is what to fetch.
 type Source struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -864,7 +1066,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[8]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +1078,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[8]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +1091,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{8}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Source) GetKind() SourceKind {
@@ -931,7 +1133,7 @@ type AddResponse struct {
 
 func (x *AddResponse) Reset() {
 	*x = AddResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[9]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1145,7 @@ func (x *AddResponse) String() string {
 func (*AddResponse) ProtoMessage() {}
 
 func (x *AddResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[9]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1158,7 @@ func (x *AddResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddResponse.ProtoReflect.Descriptor instead.
 func (*AddResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{9}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AddResponse) GetRef() *Ref {
@@ -982,7 +1184,7 @@ type Ref struct {
 
 func (x *Ref) Reset() {
 	*x = Ref{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[10]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1196,7 @@ func (x *Ref) String() string {
 func (*Ref) ProtoMessage() {}
 
 func (x *Ref) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[10]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1209,7 @@ func (x *Ref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ref.ProtoReflect.Descriptor instead.
 func (*Ref) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{10}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ref) GetJobId() string {
@@ -1042,7 +1244,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[11]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1256,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[11]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1269,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{11}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CheckRequest) GetRefs() []*Ref {
@@ -1088,7 +1290,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[12]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1302,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[12]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1315,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{12}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CheckResponse) GetStatuses() []*Status {
@@ -1148,8 +1350,10 @@ type Status struct {
 	Peers int32 `protobuf:"varint,10,opt,name=peers,proto3" json:"peers,omitempty"`
 	// Optional. The number of connected seeds.
 	Seeds int32 `protobuf:"varint,11,opt,name=seeds,proto3" json:"seeds,omitempty"`
-	// Optional. The wanted files, at most 1,000,000; complete once the phase is
-	// PHASE_SEEDING or PHASE_COMPLETE.
+	// Optional. All files, at most 1,000,000; complete once the phase is
+	// PHASE_SEEDING or PHASE_COMPLETE. Before, it may be left out where it costs a
+	// call to the daemon for each job; a torrent's should come at least once, when
+	// its metadata is known.
 	Files []*File `protobuf:"bytes,12,rep,name=files,proto3" json:"files,omitempty"`
 	// Optional. What the daemon says in its own words, for logs and details.
 	Message string `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
@@ -1161,7 +1365,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[13]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1377,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[13]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1390,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{13}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Status) GetJobId() string {
@@ -1297,14 +1501,16 @@ type File struct {
 	// Required. In bytes.
 	Size int64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
 	// Optional. How much of it is on disk, in bytes.
-	DoneBytes     int64 `protobuf:"varint,4,opt,name=done_bytes,json=doneBytes,proto3" json:"done_bytes,omitempty"`
+	DoneBytes int64 `protobuf:"varint,4,opt,name=done_bytes,json=doneBytes,proto3" json:"done_bytes,omitempty"`
+	// Optional. That the file is not wanted; parts of it may be on disk.
+	Skipped       bool `protobuf:"varint,5,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[14]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1522,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[14]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1535,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{14}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *File) GetIndex() int32 {
@@ -1360,6 +1566,13 @@ func (x *File) GetDoneBytes() int64 {
 	return 0
 }
 
+func (x *File) GetSkipped() bool {
+	if x != nil {
+		return x.Skipped
+	}
+	return false
+}
+
 // RemoveRequest names a job to forget.
 type RemoveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1373,7 +1586,7 @@ type RemoveRequest struct {
 
 func (x *RemoveRequest) Reset() {
 	*x = RemoveRequest{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[15]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1598,7 @@ func (x *RemoveRequest) String() string {
 func (*RemoveRequest) ProtoMessage() {}
 
 func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[15]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1611,7 @@ func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRequest) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{15}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RemoveRequest) GetRef() *Ref {
@@ -1424,7 +1637,7 @@ type RemoveResponse struct {
 
 func (x *RemoveResponse) Reset() {
 	*x = RemoveResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[16]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1649,7 @@ func (x *RemoveResponse) String() string {
 func (*RemoveResponse) ProtoMessage() {}
 
 func (x *RemoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[16]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1662,357 @@ func (x *RemoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveResponse.ProtoReflect.Descriptor instead.
 func (*RemoveResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{16}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{18}
+}
+
+// PauseRequest names a job to stop.
+type PauseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The job.
+	Ref           *Ref `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseRequest) Reset() {
+	*x = PauseRequest{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseRequest) ProtoMessage() {}
+
+func (x *PauseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
+func (*PauseRequest) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PauseRequest) GetRef() *Ref {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+// PauseResponse says that the daemon was told.
+type PauseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseResponse) Reset() {
+	*x = PauseResponse{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseResponse) ProtoMessage() {}
+
+func (x *PauseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseResponse.ProtoReflect.Descriptor instead.
+func (*PauseResponse) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{20}
+}
+
+// ResumeRequest names a job to go on with.
+type ResumeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The job.
+	Ref           *Ref `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeRequest) Reset() {
+	*x = ResumeRequest{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeRequest) ProtoMessage() {}
+
+func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
+func (*ResumeRequest) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ResumeRequest) GetRef() *Ref {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+// ResumeResponse says that the daemon was told.
+type ResumeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeResponse) Reset() {
+	*x = ResumeResponse{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeResponse) ProtoMessage() {}
+
+func (x *ResumeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeResponse.ProtoReflect.Descriptor instead.
+func (*ResumeResponse) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{22}
+}
+
+// SelectFilesRequest says which files of a torrent are wanted.
+type SelectFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The job.
+	Ref *Ref `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	// Required. The indexes of the wanted files, ascending; never empty.
+	Files         []int32 `protobuf:"varint,2,rep,packed,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SelectFilesRequest) Reset() {
+	*x = SelectFilesRequest{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SelectFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SelectFilesRequest) ProtoMessage() {}
+
+func (x *SelectFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SelectFilesRequest.ProtoReflect.Descriptor instead.
+func (*SelectFilesRequest) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SelectFilesRequest) GetRef() *Ref {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+func (x *SelectFilesRequest) GetFiles() []int32 {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// SelectFilesResponse says that the daemon was told.
+type SelectFilesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SelectFilesResponse) Reset() {
+	*x = SelectFilesResponse{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SelectFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SelectFilesResponse) ProtoMessage() {}
+
+func (x *SelectFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SelectFilesResponse.ProtoReflect.Descriptor instead.
+func (*SelectFilesResponse) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{24}
+}
+
+// SetLimitsRequest replaces the limits of a job.
+type SetLimitsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The job.
+	Ref *Ref `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	// Required. The new limits.
+	Limits        *Limits `protobuf:"bytes,2,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLimitsRequest) Reset() {
+	*x = SetLimitsRequest{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLimitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLimitsRequest) ProtoMessage() {}
+
+func (x *SetLimitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLimitsRequest.ProtoReflect.Descriptor instead.
+func (*SetLimitsRequest) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SetLimitsRequest) GetRef() *Ref {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+func (x *SetLimitsRequest) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// SetLimitsResponse says that the daemon was told.
+type SetLimitsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLimitsResponse) Reset() {
+	*x = SetLimitsResponse{}
+	mi := &file_downloader_v1_downloader_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLimitsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLimitsResponse) ProtoMessage() {}
+
+func (x *SetLimitsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_downloader_v1_downloader_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLimitsResponse.ProtoReflect.Descriptor instead.
+func (*SetLimitsResponse) Descriptor() ([]byte, []int) {
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{26}
 }
 
 // TestRequest asks what is wrong with the settings or the daemon.
@@ -1461,7 +2024,7 @@ type TestRequest struct {
 
 func (x *TestRequest) Reset() {
 	*x = TestRequest{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[17]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +2036,7 @@ func (x *TestRequest) String() string {
 func (*TestRequest) ProtoMessage() {}
 
 func (x *TestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[17]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +2049,7 @@ func (x *TestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRequest.ProtoReflect.Descriptor instead.
 func (*TestRequest) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{17}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{27}
 }
 
 // TestResponse has what a test found.
@@ -1497,14 +2060,17 @@ type TestResponse struct {
 	// Required. In the order in which they were made.
 	Checks []*TestCheck `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	// Optional. How long the whole test took.
-	Took          *durationpb.Duration `protobuf:"bytes,3,opt,name=took,proto3" json:"took,omitempty"`
+	Took *durationpb.Duration `protobuf:"bytes,3,opt,name=took,proto3" json:"took,omitempty"`
+	// Optional. The IP address of this machine on the connection to the daemon:
+	// where the daemon can reach this machine.
+	LocalAddress  string `protobuf:"bytes,4,opt,name=local_address,json=localAddress,proto3" json:"local_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TestResponse) Reset() {
 	*x = TestResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[18]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +2082,7 @@ func (x *TestResponse) String() string {
 func (*TestResponse) ProtoMessage() {}
 
 func (x *TestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[18]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +2095,7 @@ func (x *TestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResponse.ProtoReflect.Descriptor instead.
 func (*TestResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{18}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TestResponse) GetVersion() string {
@@ -1553,6 +2119,13 @@ func (x *TestResponse) GetTook() *durationpb.Duration {
 	return nil
 }
 
+func (x *TestResponse) GetLocalAddress() string {
+	if x != nil {
+		return x.LocalAddress
+	}
+	return ""
+}
+
 // TestCheck is one thing that a test tried.
 type TestCheck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1568,7 +2141,7 @@ type TestCheck struct {
 
 func (x *TestCheck) Reset() {
 	*x = TestCheck{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[19]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +2153,7 @@ func (x *TestCheck) String() string {
 func (*TestCheck) ProtoMessage() {}
 
 func (x *TestCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[19]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +2166,7 @@ func (x *TestCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestCheck.ProtoReflect.Descriptor instead.
 func (*TestCheck) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{19}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TestCheck) GetName() string {
@@ -1626,7 +2199,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[20]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +2211,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[20]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +2224,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{20}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{30}
 }
 
 // WatchResponse has changed jobs.
@@ -1665,7 +2238,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[21]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +2250,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[21]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +2263,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{21}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchResponse) GetStatuses() []*Status {
@@ -1709,7 +2282,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[22]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +2294,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[22]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +2307,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{22}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{32}
 }
 
 // ListResponse has all jobs of haul.
@@ -1748,7 +2321,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[23]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1760,7 +2333,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[23]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1773,7 +2346,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{23}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListResponse) GetJobs() []*Listed {
@@ -1796,7 +2369,7 @@ type Listed struct {
 
 func (x *Listed) Reset() {
 	*x = Listed{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[24]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +2381,7 @@ func (x *Listed) String() string {
 func (*Listed) ProtoMessage() {}
 
 func (x *Listed) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[24]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +2394,7 @@ func (x *Listed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listed.ProtoReflect.Descriptor instead.
 func (*Listed) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{24}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Listed) GetRef() *Ref {
@@ -1849,7 +2422,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[25]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2434,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[25]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2447,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{25}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DrainRequest) GetGrace() *durationpb.Duration {
@@ -1893,7 +2466,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_downloader_v1_downloader_proto_msgTypes[26]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2478,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_downloader_v1_downloader_proto_msgTypes[26]
+	mi := &file_downloader_v1_downloader_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2491,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{26}
+	return file_downloader_v1_downloader_proto_rawDescGZIP(), []int{36}
 }
 
 var File_downloader_v1_downloader_proto protoreflect.FileDescriptor
@@ -1939,7 +2512,7 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x11\n" +
 	"\x0fDescribeRequest\"U\n" +
 	"\x10DescribeResponse\x12A\n" +
-	"\vdescription\x18\x01 \x01(\v2\x1f.haul.downloader.v1.DescriptionR\vdescription\"\xc2\x02\n" +
+	"\vdescription\x18\x01 \x01(\v2\x1f.haul.downloader.v1.DescriptionR\vdescription\"\x94\x03\n" +
 	"\vDescription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12!\n" +
@@ -1948,19 +2521,36 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\fcapabilities\x18\x05 \x03(\x0e2\x1e.haul.downloader.v1.CapabilityR\fcapabilities\x12'\n" +
 	"\x0fsettings_schema\x18\x06 \x01(\fR\x0esettingsSchema\x12\x18\n" +
 	"\amanaged\x18\a \x01(\bR\amanaged\x12!\n" +
-	"\fmanaged_hint\x18\b \x01(\tR\vmanagedHint\"\x8f\x01\n" +
+	"\fmanaged_hint\x18\b \x01(\tR\vmanagedHint\x12%\n" +
+	"\x0eoptions_schema\x18\t \x01(\fR\roptionsSchema\x12)\n" +
+	"\x10reserved_options\x18\n" +
+	" \x03(\tR\x0freservedOptions\"\x8f\x01\n" +
 	"\x10ConfigureRequest\x12#\n" +
 	"\rdownloader_id\x18\x01 \x01(\tR\fdownloaderId\x12\x1a\n" +
 	"\bsettings\x18\x02 \x01(\fR\bsettings\x12\x1b\n" +
 	"\tstate_dir\x18\x03 \x01(\tR\bstateDir\x12\x1d\n" +
 	"\n" +
 	"max_active\x18\x04 \x01(\x05R\tmaxActive\"\x13\n" +
-	"\x11ConfigureResponse\"i\n" +
+	"\x11ConfigureResponse\"\xe5\x01\n" +
 	"\n" +
 	"AddRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x122\n" +
 	"\x06source\x18\x02 \x01(\v2\x1a.haul.downloader.v1.SourceR\x06source\x12\x10\n" +
-	"\x03dir\x18\x03 \x01(\tR\x03dir\"|\n" +
+	"\x03dir\x18\x03 \x01(\tR\x03dir\x12\x18\n" +
+	"\aoptions\x18\x04 \x01(\fR\aoptions\x12\x14\n" +
+	"\x05files\x18\x05 \x03(\x05R\x05files\x12\x16\n" +
+	"\x06paused\x18\x06 \x01(\bR\x06paused\x122\n" +
+	"\x06limits\x18\a \x01(\v2\x1a.haul.downloader.v1.LimitsR\x06limits\"\x82\x01\n" +
+	"\x06Limits\x12#\n" +
+	"\rdownload_rate\x18\x01 \x01(\x03R\fdownloadRate\x12\x1f\n" +
+	"\vupload_rate\x18\x02 \x01(\x03R\n" +
+	"uploadRate\x122\n" +
+	"\x04seed\x18\x03 \x01(\v2\x1e.haul.downloader.v1.SeedLimitsR\x04seed\"\x80\x01\n" +
+	"\n" +
+	"SeedLimits\x12\x14\n" +
+	"\x05ratio\x18\x01 \x01(\x01R\x05ratio\x12-\n" +
+	"\x04time\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04time\x12-\n" +
+	"\x04idle\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04idle\"|\n" +
 	"\x06Source\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.haul.downloader.v1.SourceKindR\x04kind\x12\x10\n" +
 	"\x03uri\x18\x02 \x01(\tR\x03uri\x12\x18\n" +
@@ -1994,23 +2584,39 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\x05seeds\x18\v \x01(\x05R\x05seeds\x12.\n" +
 	"\x05files\x18\f \x03(\v2\x18.haul.downloader.v1.FileR\x05files\x12\x18\n" +
 	"\amessage\x18\r \x01(\tR\amessage\x121\n" +
-	"\x03err\x18\x0e \x01(\v2\x1f.haul.downloader.v1.ErrorDetailR\x03err\"c\n" +
+	"\x03err\x18\x0e \x01(\v2\x1f.haul.downloader.v1.ErrorDetailR\x03err\"}\n" +
 	"\x04File\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x1d\n" +
 	"\n" +
-	"done_bytes\x18\x04 \x01(\x03R\tdoneBytes\"[\n" +
+	"done_bytes\x18\x04 \x01(\x03R\tdoneBytes\x12\x18\n" +
+	"\askipped\x18\x05 \x01(\bR\askipped\"[\n" +
 	"\rRemoveRequest\x12)\n" +
 	"\x03ref\x18\x01 \x01(\v2\x17.haul.downloader.v1.RefR\x03ref\x12\x1f\n" +
 	"\vdelete_data\x18\x02 \x01(\bR\n" +
 	"deleteData\"\x10\n" +
-	"\x0eRemoveResponse\"\r\n" +
-	"\vTestRequest\"\x8e\x01\n" +
+	"\x0eRemoveResponse\"9\n" +
+	"\fPauseRequest\x12)\n" +
+	"\x03ref\x18\x01 \x01(\v2\x17.haul.downloader.v1.RefR\x03ref\"\x0f\n" +
+	"\rPauseResponse\":\n" +
+	"\rResumeRequest\x12)\n" +
+	"\x03ref\x18\x01 \x01(\v2\x17.haul.downloader.v1.RefR\x03ref\"\x10\n" +
+	"\x0eResumeResponse\"U\n" +
+	"\x12SelectFilesRequest\x12)\n" +
+	"\x03ref\x18\x01 \x01(\v2\x17.haul.downloader.v1.RefR\x03ref\x12\x14\n" +
+	"\x05files\x18\x02 \x03(\x05R\x05files\"\x15\n" +
+	"\x13SelectFilesResponse\"q\n" +
+	"\x10SetLimitsRequest\x12)\n" +
+	"\x03ref\x18\x01 \x01(\v2\x17.haul.downloader.v1.RefR\x03ref\x122\n" +
+	"\x06limits\x18\x02 \x01(\v2\x1a.haul.downloader.v1.LimitsR\x06limits\"\x13\n" +
+	"\x11SetLimitsResponse\"\r\n" +
+	"\vTestRequest\"\xb3\x01\n" +
 	"\fTestResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x125\n" +
 	"\x06checks\x18\x02 \x03(\v2\x1d.haul.downloader.v1.TestCheckR\x06checks\x12-\n" +
-	"\x04took\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04took\"l\n" +
+	"\x04took\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04took\x12#\n" +
+	"\rlocal_address\x18\x04 \x01(\tR\flocalAddress\"l\n" +
 	"\tTestCheck\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x121\n" +
@@ -2034,13 +2640,16 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\x13SOURCE_KIND_TORRENT\x10\x02\x12\x14\n" +
 	"\x10SOURCE_KIND_HTTP\x10\x03\x12\x13\n" +
 	"\x0fSOURCE_KIND_FTP\x10\x04\x12\x18\n" +
-	"\x14SOURCE_KIND_METALINK\x10\x05*h\n" +
+	"\x14SOURCE_KIND_METALINK\x10\x05*\xb6\x01\n" +
 	"\n" +
 	"Capability\x12\x1a\n" +
 	"\x16CAPABILITY_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fCAPABILITY_TEST\x10\x01\x12\x14\n" +
 	"\x10CAPABILITY_WATCH\x10\x02\x12\x13\n" +
-	"\x0fCAPABILITY_LIST\x10\x03*\xca\x01\n" +
+	"\x0fCAPABILITY_LIST\x10\x03\x12\x14\n" +
+	"\x10CAPABILITY_PAUSE\x10\x04\x12\x1b\n" +
+	"\x17CAPABILITY_SELECT_FILES\x10\x05\x12\x19\n" +
+	"\x15CAPABILITY_SET_LIMITS\x10\x06*\xca\x01\n" +
 	"\x05Phase\x12\x15\n" +
 	"\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fPHASE_QUEUED\x10\x01\x12\x12\n" +
@@ -2066,7 +2675,7 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\x16ERROR_KIND_UNAVAILABLE\x10\t\x12\x17\n" +
 	"\x13ERROR_KIND_CANCELED\x10\n" +
 	"\x12\x17\n" +
-	"\x13ERROR_KIND_INTERNAL\x10\v2\xd8\x05\n" +
+	"\x13ERROR_KIND_INTERNAL\x10\v2\xb1\b\n" +
 	"\n" +
 	"Downloader\x12U\n" +
 	"\bDescribe\x12#.haul.downloader.v1.DescribeRequest\x1a$.haul.downloader.v1.DescribeResponse\x12X\n" +
@@ -2074,7 +2683,11 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\x03Add\x12\x1e.haul.downloader.v1.AddRequest\x1a\x1f.haul.downloader.v1.AddResponse\x12L\n" +
 	"\x05Check\x12 .haul.downloader.v1.CheckRequest\x1a!.haul.downloader.v1.CheckResponse\x12O\n" +
 	"\x06Remove\x12!.haul.downloader.v1.RemoveRequest\x1a\".haul.downloader.v1.RemoveResponse\x12I\n" +
-	"\x04Test\x12\x1f.haul.downloader.v1.TestRequest\x1a .haul.downloader.v1.TestResponse\x12N\n" +
+	"\x04Test\x12\x1f.haul.downloader.v1.TestRequest\x1a .haul.downloader.v1.TestResponse\x12L\n" +
+	"\x05Pause\x12 .haul.downloader.v1.PauseRequest\x1a!.haul.downloader.v1.PauseResponse\x12O\n" +
+	"\x06Resume\x12!.haul.downloader.v1.ResumeRequest\x1a\".haul.downloader.v1.ResumeResponse\x12^\n" +
+	"\vSelectFiles\x12&.haul.downloader.v1.SelectFilesRequest\x1a'.haul.downloader.v1.SelectFilesResponse\x12X\n" +
+	"\tSetLimits\x12$.haul.downloader.v1.SetLimitsRequest\x1a%.haul.downloader.v1.SetLimitsResponse\x12N\n" +
 	"\x05Watch\x12 .haul.downloader.v1.WatchRequest\x1a!.haul.downloader.v1.WatchResponse0\x01\x12I\n" +
 	"\x04List\x12\x1f.haul.downloader.v1.ListRequest\x1a .haul.downloader.v1.ListResponse\x12L\n" +
 	"\x05Drain\x12 .haul.downloader.v1.DrainRequest\x1a!.haul.downloader.v1.DrainResponseB>Z<github.com/haul-dl/haul/sdk/proto/downloader/v1;downloaderv1b\x06proto3"
@@ -2092,7 +2705,7 @@ func file_downloader_v1_downloader_proto_rawDescGZIP() []byte {
 }
 
 var file_downloader_v1_downloader_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_downloader_v1_downloader_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_downloader_v1_downloader_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_downloader_v1_downloader_proto_goTypes = []any{
 	(SourceKind)(0),             // 0: haul.downloader.v1.SourceKind
 	(Capability)(0),             // 1: haul.downloader.v1.Capability
@@ -2106,26 +2719,36 @@ var file_downloader_v1_downloader_proto_goTypes = []any{
 	(*ConfigureRequest)(nil),    // 9: haul.downloader.v1.ConfigureRequest
 	(*ConfigureResponse)(nil),   // 10: haul.downloader.v1.ConfigureResponse
 	(*AddRequest)(nil),          // 11: haul.downloader.v1.AddRequest
-	(*Source)(nil),              // 12: haul.downloader.v1.Source
-	(*AddResponse)(nil),         // 13: haul.downloader.v1.AddResponse
-	(*Ref)(nil),                 // 14: haul.downloader.v1.Ref
-	(*CheckRequest)(nil),        // 15: haul.downloader.v1.CheckRequest
-	(*CheckResponse)(nil),       // 16: haul.downloader.v1.CheckResponse
-	(*Status)(nil),              // 17: haul.downloader.v1.Status
-	(*File)(nil),                // 18: haul.downloader.v1.File
-	(*RemoveRequest)(nil),       // 19: haul.downloader.v1.RemoveRequest
-	(*RemoveResponse)(nil),      // 20: haul.downloader.v1.RemoveResponse
-	(*TestRequest)(nil),         // 21: haul.downloader.v1.TestRequest
-	(*TestResponse)(nil),        // 22: haul.downloader.v1.TestResponse
-	(*TestCheck)(nil),           // 23: haul.downloader.v1.TestCheck
-	(*WatchRequest)(nil),        // 24: haul.downloader.v1.WatchRequest
-	(*WatchResponse)(nil),       // 25: haul.downloader.v1.WatchResponse
-	(*ListRequest)(nil),         // 26: haul.downloader.v1.ListRequest
-	(*ListResponse)(nil),        // 27: haul.downloader.v1.ListResponse
-	(*Listed)(nil),              // 28: haul.downloader.v1.Listed
-	(*DrainRequest)(nil),        // 29: haul.downloader.v1.DrainRequest
-	(*DrainResponse)(nil),       // 30: haul.downloader.v1.DrainResponse
-	(*durationpb.Duration)(nil), // 31: google.protobuf.Duration
+	(*Limits)(nil),              // 12: haul.downloader.v1.Limits
+	(*SeedLimits)(nil),          // 13: haul.downloader.v1.SeedLimits
+	(*Source)(nil),              // 14: haul.downloader.v1.Source
+	(*AddResponse)(nil),         // 15: haul.downloader.v1.AddResponse
+	(*Ref)(nil),                 // 16: haul.downloader.v1.Ref
+	(*CheckRequest)(nil),        // 17: haul.downloader.v1.CheckRequest
+	(*CheckResponse)(nil),       // 18: haul.downloader.v1.CheckResponse
+	(*Status)(nil),              // 19: haul.downloader.v1.Status
+	(*File)(nil),                // 20: haul.downloader.v1.File
+	(*RemoveRequest)(nil),       // 21: haul.downloader.v1.RemoveRequest
+	(*RemoveResponse)(nil),      // 22: haul.downloader.v1.RemoveResponse
+	(*PauseRequest)(nil),        // 23: haul.downloader.v1.PauseRequest
+	(*PauseResponse)(nil),       // 24: haul.downloader.v1.PauseResponse
+	(*ResumeRequest)(nil),       // 25: haul.downloader.v1.ResumeRequest
+	(*ResumeResponse)(nil),      // 26: haul.downloader.v1.ResumeResponse
+	(*SelectFilesRequest)(nil),  // 27: haul.downloader.v1.SelectFilesRequest
+	(*SelectFilesResponse)(nil), // 28: haul.downloader.v1.SelectFilesResponse
+	(*SetLimitsRequest)(nil),    // 29: haul.downloader.v1.SetLimitsRequest
+	(*SetLimitsResponse)(nil),   // 30: haul.downloader.v1.SetLimitsResponse
+	(*TestRequest)(nil),         // 31: haul.downloader.v1.TestRequest
+	(*TestResponse)(nil),        // 32: haul.downloader.v1.TestResponse
+	(*TestCheck)(nil),           // 33: haul.downloader.v1.TestCheck
+	(*WatchRequest)(nil),        // 34: haul.downloader.v1.WatchRequest
+	(*WatchResponse)(nil),       // 35: haul.downloader.v1.WatchResponse
+	(*ListRequest)(nil),         // 36: haul.downloader.v1.ListRequest
+	(*ListResponse)(nil),        // 37: haul.downloader.v1.ListResponse
+	(*Listed)(nil),              // 38: haul.downloader.v1.Listed
+	(*DrainRequest)(nil),        // 39: haul.downloader.v1.DrainRequest
+	(*DrainResponse)(nil),       // 40: haul.downloader.v1.DrainResponse
+	(*durationpb.Duration)(nil), // 41: google.protobuf.Duration
 }
 var file_downloader_v1_downloader_proto_depIdxs = []int32{
 	3,  // 0: haul.downloader.v1.ErrorDetail.kind:type_name -> haul.downloader.v1.ErrorKind
@@ -2133,45 +2756,62 @@ var file_downloader_v1_downloader_proto_depIdxs = []int32{
 	8,  // 2: haul.downloader.v1.DescribeResponse.description:type_name -> haul.downloader.v1.Description
 	0,  // 3: haul.downloader.v1.Description.sources:type_name -> haul.downloader.v1.SourceKind
 	1,  // 4: haul.downloader.v1.Description.capabilities:type_name -> haul.downloader.v1.Capability
-	12, // 5: haul.downloader.v1.AddRequest.source:type_name -> haul.downloader.v1.Source
-	0,  // 6: haul.downloader.v1.Source.kind:type_name -> haul.downloader.v1.SourceKind
-	14, // 7: haul.downloader.v1.AddResponse.ref:type_name -> haul.downloader.v1.Ref
-	14, // 8: haul.downloader.v1.CheckRequest.refs:type_name -> haul.downloader.v1.Ref
-	17, // 9: haul.downloader.v1.CheckResponse.statuses:type_name -> haul.downloader.v1.Status
-	2,  // 10: haul.downloader.v1.Status.phase:type_name -> haul.downloader.v1.Phase
-	18, // 11: haul.downloader.v1.Status.files:type_name -> haul.downloader.v1.File
-	4,  // 12: haul.downloader.v1.Status.err:type_name -> haul.downloader.v1.ErrorDetail
-	14, // 13: haul.downloader.v1.RemoveRequest.ref:type_name -> haul.downloader.v1.Ref
-	23, // 14: haul.downloader.v1.TestResponse.checks:type_name -> haul.downloader.v1.TestCheck
-	31, // 15: haul.downloader.v1.TestResponse.took:type_name -> google.protobuf.Duration
-	4,  // 16: haul.downloader.v1.TestCheck.err:type_name -> haul.downloader.v1.ErrorDetail
-	17, // 17: haul.downloader.v1.WatchResponse.statuses:type_name -> haul.downloader.v1.Status
-	28, // 18: haul.downloader.v1.ListResponse.jobs:type_name -> haul.downloader.v1.Listed
-	14, // 19: haul.downloader.v1.Listed.ref:type_name -> haul.downloader.v1.Ref
-	31, // 20: haul.downloader.v1.DrainRequest.grace:type_name -> google.protobuf.Duration
-	6,  // 21: haul.downloader.v1.Downloader.Describe:input_type -> haul.downloader.v1.DescribeRequest
-	9,  // 22: haul.downloader.v1.Downloader.Configure:input_type -> haul.downloader.v1.ConfigureRequest
-	11, // 23: haul.downloader.v1.Downloader.Add:input_type -> haul.downloader.v1.AddRequest
-	15, // 24: haul.downloader.v1.Downloader.Check:input_type -> haul.downloader.v1.CheckRequest
-	19, // 25: haul.downloader.v1.Downloader.Remove:input_type -> haul.downloader.v1.RemoveRequest
-	21, // 26: haul.downloader.v1.Downloader.Test:input_type -> haul.downloader.v1.TestRequest
-	24, // 27: haul.downloader.v1.Downloader.Watch:input_type -> haul.downloader.v1.WatchRequest
-	26, // 28: haul.downloader.v1.Downloader.List:input_type -> haul.downloader.v1.ListRequest
-	29, // 29: haul.downloader.v1.Downloader.Drain:input_type -> haul.downloader.v1.DrainRequest
-	7,  // 30: haul.downloader.v1.Downloader.Describe:output_type -> haul.downloader.v1.DescribeResponse
-	10, // 31: haul.downloader.v1.Downloader.Configure:output_type -> haul.downloader.v1.ConfigureResponse
-	13, // 32: haul.downloader.v1.Downloader.Add:output_type -> haul.downloader.v1.AddResponse
-	16, // 33: haul.downloader.v1.Downloader.Check:output_type -> haul.downloader.v1.CheckResponse
-	20, // 34: haul.downloader.v1.Downloader.Remove:output_type -> haul.downloader.v1.RemoveResponse
-	22, // 35: haul.downloader.v1.Downloader.Test:output_type -> haul.downloader.v1.TestResponse
-	25, // 36: haul.downloader.v1.Downloader.Watch:output_type -> haul.downloader.v1.WatchResponse
-	27, // 37: haul.downloader.v1.Downloader.List:output_type -> haul.downloader.v1.ListResponse
-	30, // 38: haul.downloader.v1.Downloader.Drain:output_type -> haul.downloader.v1.DrainResponse
-	30, // [30:39] is the sub-list for method output_type
-	21, // [21:30] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 5: haul.downloader.v1.AddRequest.source:type_name -> haul.downloader.v1.Source
+	12, // 6: haul.downloader.v1.AddRequest.limits:type_name -> haul.downloader.v1.Limits
+	13, // 7: haul.downloader.v1.Limits.seed:type_name -> haul.downloader.v1.SeedLimits
+	41, // 8: haul.downloader.v1.SeedLimits.time:type_name -> google.protobuf.Duration
+	41, // 9: haul.downloader.v1.SeedLimits.idle:type_name -> google.protobuf.Duration
+	0,  // 10: haul.downloader.v1.Source.kind:type_name -> haul.downloader.v1.SourceKind
+	16, // 11: haul.downloader.v1.AddResponse.ref:type_name -> haul.downloader.v1.Ref
+	16, // 12: haul.downloader.v1.CheckRequest.refs:type_name -> haul.downloader.v1.Ref
+	19, // 13: haul.downloader.v1.CheckResponse.statuses:type_name -> haul.downloader.v1.Status
+	2,  // 14: haul.downloader.v1.Status.phase:type_name -> haul.downloader.v1.Phase
+	20, // 15: haul.downloader.v1.Status.files:type_name -> haul.downloader.v1.File
+	4,  // 16: haul.downloader.v1.Status.err:type_name -> haul.downloader.v1.ErrorDetail
+	16, // 17: haul.downloader.v1.RemoveRequest.ref:type_name -> haul.downloader.v1.Ref
+	16, // 18: haul.downloader.v1.PauseRequest.ref:type_name -> haul.downloader.v1.Ref
+	16, // 19: haul.downloader.v1.ResumeRequest.ref:type_name -> haul.downloader.v1.Ref
+	16, // 20: haul.downloader.v1.SelectFilesRequest.ref:type_name -> haul.downloader.v1.Ref
+	16, // 21: haul.downloader.v1.SetLimitsRequest.ref:type_name -> haul.downloader.v1.Ref
+	12, // 22: haul.downloader.v1.SetLimitsRequest.limits:type_name -> haul.downloader.v1.Limits
+	33, // 23: haul.downloader.v1.TestResponse.checks:type_name -> haul.downloader.v1.TestCheck
+	41, // 24: haul.downloader.v1.TestResponse.took:type_name -> google.protobuf.Duration
+	4,  // 25: haul.downloader.v1.TestCheck.err:type_name -> haul.downloader.v1.ErrorDetail
+	19, // 26: haul.downloader.v1.WatchResponse.statuses:type_name -> haul.downloader.v1.Status
+	38, // 27: haul.downloader.v1.ListResponse.jobs:type_name -> haul.downloader.v1.Listed
+	16, // 28: haul.downloader.v1.Listed.ref:type_name -> haul.downloader.v1.Ref
+	41, // 29: haul.downloader.v1.DrainRequest.grace:type_name -> google.protobuf.Duration
+	6,  // 30: haul.downloader.v1.Downloader.Describe:input_type -> haul.downloader.v1.DescribeRequest
+	9,  // 31: haul.downloader.v1.Downloader.Configure:input_type -> haul.downloader.v1.ConfigureRequest
+	11, // 32: haul.downloader.v1.Downloader.Add:input_type -> haul.downloader.v1.AddRequest
+	17, // 33: haul.downloader.v1.Downloader.Check:input_type -> haul.downloader.v1.CheckRequest
+	21, // 34: haul.downloader.v1.Downloader.Remove:input_type -> haul.downloader.v1.RemoveRequest
+	31, // 35: haul.downloader.v1.Downloader.Test:input_type -> haul.downloader.v1.TestRequest
+	23, // 36: haul.downloader.v1.Downloader.Pause:input_type -> haul.downloader.v1.PauseRequest
+	25, // 37: haul.downloader.v1.Downloader.Resume:input_type -> haul.downloader.v1.ResumeRequest
+	27, // 38: haul.downloader.v1.Downloader.SelectFiles:input_type -> haul.downloader.v1.SelectFilesRequest
+	29, // 39: haul.downloader.v1.Downloader.SetLimits:input_type -> haul.downloader.v1.SetLimitsRequest
+	34, // 40: haul.downloader.v1.Downloader.Watch:input_type -> haul.downloader.v1.WatchRequest
+	36, // 41: haul.downloader.v1.Downloader.List:input_type -> haul.downloader.v1.ListRequest
+	39, // 42: haul.downloader.v1.Downloader.Drain:input_type -> haul.downloader.v1.DrainRequest
+	7,  // 43: haul.downloader.v1.Downloader.Describe:output_type -> haul.downloader.v1.DescribeResponse
+	10, // 44: haul.downloader.v1.Downloader.Configure:output_type -> haul.downloader.v1.ConfigureResponse
+	15, // 45: haul.downloader.v1.Downloader.Add:output_type -> haul.downloader.v1.AddResponse
+	18, // 46: haul.downloader.v1.Downloader.Check:output_type -> haul.downloader.v1.CheckResponse
+	22, // 47: haul.downloader.v1.Downloader.Remove:output_type -> haul.downloader.v1.RemoveResponse
+	32, // 48: haul.downloader.v1.Downloader.Test:output_type -> haul.downloader.v1.TestResponse
+	24, // 49: haul.downloader.v1.Downloader.Pause:output_type -> haul.downloader.v1.PauseResponse
+	26, // 50: haul.downloader.v1.Downloader.Resume:output_type -> haul.downloader.v1.ResumeResponse
+	28, // 51: haul.downloader.v1.Downloader.SelectFiles:output_type -> haul.downloader.v1.SelectFilesResponse
+	30, // 52: haul.downloader.v1.Downloader.SetLimits:output_type -> haul.downloader.v1.SetLimitsResponse
+	35, // 53: haul.downloader.v1.Downloader.Watch:output_type -> haul.downloader.v1.WatchResponse
+	37, // 54: haul.downloader.v1.Downloader.List:output_type -> haul.downloader.v1.ListResponse
+	40, // 55: haul.downloader.v1.Downloader.Drain:output_type -> haul.downloader.v1.DrainResponse
+	43, // [43:56] is the sub-list for method output_type
+	30, // [30:43] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_downloader_v1_downloader_proto_init() }
@@ -2185,7 +2825,7 @@ func file_downloader_v1_downloader_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_downloader_v1_downloader_proto_rawDesc), len(file_downloader_v1_downloader_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   27,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

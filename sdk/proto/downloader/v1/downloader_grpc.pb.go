@@ -32,15 +32,19 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Downloader_Describe_FullMethodName  = "/haul.downloader.v1.Downloader/Describe"
-	Downloader_Configure_FullMethodName = "/haul.downloader.v1.Downloader/Configure"
-	Downloader_Add_FullMethodName       = "/haul.downloader.v1.Downloader/Add"
-	Downloader_Check_FullMethodName     = "/haul.downloader.v1.Downloader/Check"
-	Downloader_Remove_FullMethodName    = "/haul.downloader.v1.Downloader/Remove"
-	Downloader_Test_FullMethodName      = "/haul.downloader.v1.Downloader/Test"
-	Downloader_Watch_FullMethodName     = "/haul.downloader.v1.Downloader/Watch"
-	Downloader_List_FullMethodName      = "/haul.downloader.v1.Downloader/List"
-	Downloader_Drain_FullMethodName     = "/haul.downloader.v1.Downloader/Drain"
+	Downloader_Describe_FullMethodName    = "/haul.downloader.v1.Downloader/Describe"
+	Downloader_Configure_FullMethodName   = "/haul.downloader.v1.Downloader/Configure"
+	Downloader_Add_FullMethodName         = "/haul.downloader.v1.Downloader/Add"
+	Downloader_Check_FullMethodName       = "/haul.downloader.v1.Downloader/Check"
+	Downloader_Remove_FullMethodName      = "/haul.downloader.v1.Downloader/Remove"
+	Downloader_Test_FullMethodName        = "/haul.downloader.v1.Downloader/Test"
+	Downloader_Pause_FullMethodName       = "/haul.downloader.v1.Downloader/Pause"
+	Downloader_Resume_FullMethodName      = "/haul.downloader.v1.Downloader/Resume"
+	Downloader_SelectFiles_FullMethodName = "/haul.downloader.v1.Downloader/SelectFiles"
+	Downloader_SetLimits_FullMethodName   = "/haul.downloader.v1.Downloader/SetLimits"
+	Downloader_Watch_FullMethodName       = "/haul.downloader.v1.Downloader/Watch"
+	Downloader_List_FullMethodName        = "/haul.downloader.v1.Downloader/List"
+	Downloader_Drain_FullMethodName       = "/haul.downloader.v1.Downloader/Drain"
 )
 
 // DownloaderClient is the client API for Downloader service.
@@ -61,9 +65,12 @@ type DownloaderClient interface {
 	// UNAVAILABLE ("downloader_error"): the plugin's own daemon does not start.
 	Configure(ctx context.Context, in *ConfigureRequest, opts ...grpc.CallOption) (*ConfigureResponse, error)
 	// Add starts a job. It is idempotent on job_id, also after a restart of the
-	// plugin and of the daemon.
+	// plugin and of the daemon. A torrent that the daemon has in dir already is
+	// this job's; one that it has elsewhere is not.
 	//
 	// INVALID_ARGUMENT ("invalid_source"): the daemon does not accept the source.
+	// INVALID_ARGUMENT ("invalid_options", with fields): an option is wrong.
+	// FAILED_PRECONDITION ("in_use"): the daemon has that torrent, but elsewhere.
 	// UNIMPLEMENTED ("source_not_supported"): the plugin does not take that kind.
 	// PERMISSION_DENIED ("option_not_allowed"): an option is reserved.
 	// FAILED_PRECONDITION ("conflict"): the plugin is not configured yet.
@@ -76,7 +83,8 @@ type DownloaderClient interface {
 	//
 	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
-	// Remove makes the daemon forget a job. Removing what is gone succeeds.
+	// Remove makes the daemon forget a job. It never deletes what is outside of the
+	// job's directory. Removing what is gone succeeds.
 	//
 	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
 	Remove(ctx context.Context, in *RemoveRequest, opts ...grpc.CallOption) (*RemoveResponse, error)
@@ -86,6 +94,35 @@ type DownloaderClient interface {
 	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
 	// FAILED_PRECONDITION: as for Add.
 	Test(ctx context.Context, in *TestRequest, opts ...grpc.CallOption) (*TestResponse, error)
+	// Pause stops a job, which then reports PHASE_PAUSED. Repeating it, and pausing
+	// what is complete, succeeds.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	Pause(ctx context.Context, in *PauseRequest, opts ...grpc.CallOption) (*PauseResponse, error)
+	// Resume lets a job go on, also one that somebody stopped at the daemon.
+	// Repeating it succeeds.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	Resume(ctx context.Context, in *ResumeRequest, opts ...grpc.CallOption) (*ResumeResponse, error)
+	// SelectFiles makes some files of a torrent, and no others, wanted. It leaves
+	// the job running or paused as it is. Repeating it succeeds.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION ("metadata_missing"): the files are not known yet.
+	// INVALID_ARGUMENT ("invalid_request"): the torrent has no such file.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	SelectFiles(ctx context.Context, in *SelectFilesRequest, opts ...grpc.CallOption) (*SelectFilesResponse, error)
+	// SetLimits replaces all limits of a job.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	SetLimits(ctx context.Context, in *SetLimitsRequest, opts ...grpc.CallOption) (*SetLimitsResponse, error)
 	// Watch sends the new status of jobs whose phase has changed, until the caller
 	// ends the call or the source of events is lost. It is a hint: nothing is
 	// replayed and jobs may be left out.
@@ -175,6 +212,46 @@ func (c *downloaderClient) Test(ctx context.Context, in *TestRequest, opts ...gr
 	return out, nil
 }
 
+func (c *downloaderClient) Pause(ctx context.Context, in *PauseRequest, opts ...grpc.CallOption) (*PauseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PauseResponse)
+	err := c.cc.Invoke(ctx, Downloader_Pause_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *downloaderClient) Resume(ctx context.Context, in *ResumeRequest, opts ...grpc.CallOption) (*ResumeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeResponse)
+	err := c.cc.Invoke(ctx, Downloader_Resume_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *downloaderClient) SelectFiles(ctx context.Context, in *SelectFilesRequest, opts ...grpc.CallOption) (*SelectFilesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SelectFilesResponse)
+	err := c.cc.Invoke(ctx, Downloader_SelectFiles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *downloaderClient) SetLimits(ctx context.Context, in *SetLimitsRequest, opts ...grpc.CallOption) (*SetLimitsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetLimitsResponse)
+	err := c.cc.Invoke(ctx, Downloader_SetLimits_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *downloaderClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Downloader_ServiceDesc.Streams[0], Downloader_Watch_FullMethodName, cOpts...)
@@ -232,9 +309,12 @@ type DownloaderServer interface {
 	// UNAVAILABLE ("downloader_error"): the plugin's own daemon does not start.
 	Configure(context.Context, *ConfigureRequest) (*ConfigureResponse, error)
 	// Add starts a job. It is idempotent on job_id, also after a restart of the
-	// plugin and of the daemon.
+	// plugin and of the daemon. A torrent that the daemon has in dir already is
+	// this job's; one that it has elsewhere is not.
 	//
 	// INVALID_ARGUMENT ("invalid_source"): the daemon does not accept the source.
+	// INVALID_ARGUMENT ("invalid_options", with fields): an option is wrong.
+	// FAILED_PRECONDITION ("in_use"): the daemon has that torrent, but elsewhere.
 	// UNIMPLEMENTED ("source_not_supported"): the plugin does not take that kind.
 	// PERMISSION_DENIED ("option_not_allowed"): an option is reserved.
 	// FAILED_PRECONDITION ("conflict"): the plugin is not configured yet.
@@ -247,7 +327,8 @@ type DownloaderServer interface {
 	//
 	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
-	// Remove makes the daemon forget a job. Removing what is gone succeeds.
+	// Remove makes the daemon forget a job. It never deletes what is outside of the
+	// job's directory. Removing what is gone succeeds.
 	//
 	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
 	Remove(context.Context, *RemoveRequest) (*RemoveResponse, error)
@@ -257,6 +338,35 @@ type DownloaderServer interface {
 	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
 	// FAILED_PRECONDITION: as for Add.
 	Test(context.Context, *TestRequest) (*TestResponse, error)
+	// Pause stops a job, which then reports PHASE_PAUSED. Repeating it, and pausing
+	// what is complete, succeeds.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	Pause(context.Context, *PauseRequest) (*PauseResponse, error)
+	// Resume lets a job go on, also one that somebody stopped at the daemon.
+	// Repeating it succeeds.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	Resume(context.Context, *ResumeRequest) (*ResumeResponse, error)
+	// SelectFiles makes some files of a torrent, and no others, wanted. It leaves
+	// the job running or paused as it is. Repeating it succeeds.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION ("metadata_missing"): the files are not known yet.
+	// INVALID_ARGUMENT ("invalid_request"): the torrent has no such file.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	SelectFiles(context.Context, *SelectFilesRequest) (*SelectFilesResponse, error)
+	// SetLimits replaces all limits of a job.
+	//
+	// UNIMPLEMENTED ("not_offered"): the plugin does not offer it.
+	// NOT_FOUND ("job_not_found"): the daemon does not have the job.
+	// FAILED_PRECONDITION and UNAVAILABLE: as for Add.
+	SetLimits(context.Context, *SetLimitsRequest) (*SetLimitsResponse, error)
 	// Watch sends the new status of jobs whose phase has changed, until the caller
 	// ends the call or the source of events is lost. It is a hint: nothing is
 	// replayed and jobs may be left out.
@@ -303,6 +413,18 @@ func (UnimplementedDownloaderServer) Remove(context.Context, *RemoveRequest) (*R
 }
 func (UnimplementedDownloaderServer) Test(context.Context, *TestRequest) (*TestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Test not implemented")
+}
+func (UnimplementedDownloaderServer) Pause(context.Context, *PauseRequest) (*PauseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Pause not implemented")
+}
+func (UnimplementedDownloaderServer) Resume(context.Context, *ResumeRequest) (*ResumeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Resume not implemented")
+}
+func (UnimplementedDownloaderServer) SelectFiles(context.Context, *SelectFilesRequest) (*SelectFilesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SelectFiles not implemented")
+}
+func (UnimplementedDownloaderServer) SetLimits(context.Context, *SetLimitsRequest) (*SetLimitsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetLimits not implemented")
 }
 func (UnimplementedDownloaderServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
@@ -442,6 +564,78 @@ func _Downloader_Test_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Downloader_Pause_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DownloaderServer).Pause(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Downloader_Pause_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DownloaderServer).Pause(ctx, req.(*PauseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Downloader_Resume_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DownloaderServer).Resume(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Downloader_Resume_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DownloaderServer).Resume(ctx, req.(*ResumeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Downloader_SelectFiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SelectFilesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DownloaderServer).SelectFiles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Downloader_SelectFiles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DownloaderServer).SelectFiles(ctx, req.(*SelectFilesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Downloader_SetLimits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetLimitsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DownloaderServer).SetLimits(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Downloader_SetLimits_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DownloaderServer).SetLimits(ctx, req.(*SetLimitsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Downloader_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -519,6 +713,22 @@ var Downloader_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Test",
 			Handler:    _Downloader_Test_Handler,
+		},
+		{
+			MethodName: "Pause",
+			Handler:    _Downloader_Pause_Handler,
+		},
+		{
+			MethodName: "Resume",
+			Handler:    _Downloader_Resume_Handler,
+		},
+		{
+			MethodName: "SelectFiles",
+			Handler:    _Downloader_SelectFiles_Handler,
+		},
+		{
+			MethodName: "SetLimits",
+			Handler:    _Downloader_SetLimits_Handler,
 		},
 		{
 			MethodName: "List",
