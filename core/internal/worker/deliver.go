@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -117,7 +118,7 @@ func (n *Node) forgetter(j *job, b *backend) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if ref == nil {
 			var err error
-			ref, err = add(ctx)
+			ref, _, err = add(ctx)
 			if err != nil && !isNodeError(err) && scopeOf(err) == scopeJob {
 				return nil // it refuses the job, so it does not have it
 			}
@@ -161,7 +162,7 @@ func (n *Node) onPlanned(j *job, e stepDone) {
 		return
 	}
 	if j.Phase == core.JobQueued {
-		j.Phase, j.Files, j.Total = core.JobDownloaded, j.status.Files, j.status.TotalBytes
+		j.Phase, j.Files, j.Total = core.JobDownloaded, wantedFiles(j.status.Files), j.status.TotalBytes
 		j.Uploaded = j.status.UploadedBytes
 		j.save()
 	}
@@ -233,6 +234,11 @@ func (n *Node) onProgressed(e progressed) {
 		d.progress = e.done
 		n.dirty[e.step.job] = struct{}{}
 	}
+}
+
+// wantedFiles leaves out those that were not selected.
+func wantedFiles(files []downloader.File) []downloader.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f downloader.File) bool { return f.Skipped })
 }
 
 func total(files []downloader.File) (sum int64) {

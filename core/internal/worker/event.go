@@ -63,8 +63,14 @@ type stepDone struct {
 	// One of them is set, by the step's kind.
 	fetched *fetched
 	ref     *downloader.Ref
+	request *downloader.AddRequest
 	plan    *delivery.Plan
 	result  *delivery.Result
+	// Of an adjustment: what was ordered.
+	adjusted adjustment
+	files    []int
+	limits   downloader.Limits
+	resumes  int
 }
 
 // planLearnt is a plan that an execution wants to be stored.

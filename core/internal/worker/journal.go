@@ -150,7 +150,7 @@ func (n *Node) load(ctx context.Context) error {
 		return err
 	}
 	return n.journal.each(ctx, keyJob, func(id string, value []byte) error {
-		j := &job{}
+		j := &job{ran: true}
 		if err := decode(value, &j.record); err != nil {
 			bad(err, keyJob, id)
 			return nil

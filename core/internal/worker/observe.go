@@ -99,6 +99,9 @@ func (n *Node) waiting(j *job) *core.Waiting {
 	if j.Ending != 0 {
 		return &core.Waiting{Code: core.WaitingForRemoval, Message: "The downloader has not confirmed the removal yet."}
 	}
+	if w := j.waitingForOrder(); w != nil {
+		return w
+	}
 	return j.waitingInDaemon()
 }
 

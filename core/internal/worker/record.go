@@ -24,6 +24,7 @@ type record struct {
 	// Content reports that the torrent or metalink file is in the journal.
 	Content  bool              `json:"content,omitempty"`
 	Ref      *downloader.Ref   `json:"ref,omitempty"`
+	Applied  applied           `json:"applied,omitzero"`
 	Name     string            `json:"name,omitempty"`
 	InfoHash string            `json:"info_hash,omitempty"`
 	Total    int64             `json:"total,omitempty"`
@@ -92,8 +93,15 @@ type job struct {
 	hasData bool
 	// early is what the downloader told of the job before it confirmed it.
 	early *downloader.Status
-	// addedAt is when the downloader confirmed the job, on the loop's counter.
-	addedAt uint64
+	// addedAt is when the downloader confirmed the job, or the last order, on the
+	// loop's counter: what it was asked for before says nothing of that.
+	addedAt   uint64
+	orderedAt time.Time
+	// ran reports that the job was seen running since the last order to do so:
+	// when it is paused then, somebody did that by hand.
+	ran bool
+	// fileCount is the number of files, 0 until known.
+	fileCount int
 
 	step   *step // under way, nil when none
 	queued *pool // where it waits for a step

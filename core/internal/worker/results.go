@@ -65,6 +65,8 @@ func (n *Node) onStepDone(e stepDone) {
 		n.onFetched(j, e)
 	case stepAdd:
 		n.onAdded(j, e)
+	case stepAdjust:
+		n.onAdjusted(j, e)
 	case stepPlan:
 		n.onPlanned(j, e)
 	case stepDeliver:
@@ -96,6 +98,7 @@ func (n *Node) onAdded(j *job, e stepDone) {
 		j.Ref, j.Phase = e.ref, core.JobQueued
 		j.phase, j.status, j.addedAt = core.JobQueued, downloader.Status{}, n.tick()
 		j.retry, j.waiting = retry{}, nil
+		j.added(e.request)
 		j.save()
 		n.succeeded(b, e.step.since, true)
 		n.follow(j)
@@ -174,6 +177,11 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		n.log.Debug("the daemon's reason", "job", id, "err", err) // may hold a URL
 		n.learn(j, s)
 		j.fail(err, n.now())
+	case s.Phase.HasData() && (j.mustSelect() || j.step != nil && j.step.kind == stepAdjust || since < j.addedAt):
+		// It is complete as it was ordered before, not as it is wanted now.
+		if !n.learn(j, s) {
+			return
+		}
 	case s.Phase.HasData():
 		n.learn(j, s)
 		if err := checkFileList(s.Files); err != nil {
@@ -185,8 +193,10 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		if !n.learn(j, s) {
 			return
 		}
-		n.dirty[id] = struct{}{}
-		return
+		if what, _ := j.adjusts(); what == adjustNone {
+			n.dirty[id] = struct{}{}
+			return
+		}
 	}
 	n.dirty[id] = struct{}{}
 	n.touch(j)
@@ -197,7 +207,7 @@ func (n *Node) onGone(j *job, since uint64) {
 	if since < j.addedAt {
 		return // asked before it was added
 	}
-	j.Phase, j.Ref = core.JobAdding, nil
+	j.Phase, j.Ref, j.Applied = core.JobAdding, nil, applied{}
 	j.Lost++
 	if j.Lost > 1 {
 		j.retry.at = time.Now().Add(pause(j.Lost - 1))
@@ -217,6 +227,8 @@ func (n *Node) learn(j *job, s *downloader.Status) bool {
 		return false
 	}
 	j.status, j.phase = *s, phase
+	j.fileCount = max(j.fileCount, len(s.Files))
+	j.ran = j.ran || phase == core.JobDownloading
 	if s.Name != "" {
 		j.Name = s.Name
 	}

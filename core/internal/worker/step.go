@@ -8,6 +8,7 @@ import (
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // How many steps of each kind run at once; those at a downloader are bounded by
@@ -31,12 +32,13 @@ const (
 	stepNone    stepKind = iota
 	stepFetch            // load the torrent or metalink file
 	stepAdd              // make the directory, tell the downloader
+	stepAdjust           // give the downloader an order: pause, resume, files, limits
 	stepPlan             // look at the data, choose names at the destination
 	stepDeliver          // carry out a stored plan
 	stepRemove           // remove at the downloader, remove the directory
 )
 
-var stepNames = [...]string{"none", "fetch", "add", "plan", "deliver", "remove"}
+var stepNames = [...]string{"none", "fetch", "add", "adjust", "plan", "deliver", "remove"}
 
 func (k stepKind) String() string { return stepNames[k] }
 
@@ -113,6 +115,9 @@ func (j *job) wants() (kind stepKind, task core.TaskID, at time.Time) {
 		}
 		return stepDeliver, d.Task, due
 	}
+	if what, due := j.adjusts(); what != adjustNone {
+		return stepAdjust, "", due
+	}
 	return stepNone, "", at
 }
 
@@ -124,7 +129,7 @@ func (n *Node) advance(j *job, now time.Time) {
 	}
 	n.follow(j)
 	if j.step != nil {
-		if j.Ending != 0 && j.step.kind != stepRemove && j.step.kind != stepAdd {
+		if j.Ending != 0 && j.step.kind != stepRemove && j.step.kind != stepAdd && j.step.kind != stepAdjust {
 			j.step.cancel()
 		}
 		return
@@ -253,9 +258,11 @@ func (n *Node) prepare(j *job, s *step) func(context.Context) stepDone {
 		j.sent = true
 		add := n.adder(j, s.back)
 		return func(ctx context.Context) stepDone {
-			ref, err := add(ctx)
-			return stepDone{ref: ref, err: err}
+			ref, req, err := add(ctx)
+			return stepDone{ref: ref, request: req, err: err}
 		}
+	case stepAdjust:
+		return n.adjuster(j, s.back)
 	case stepPlan:
 		return n.planner(j, s)
 	case stepDeliver:
@@ -265,36 +272,52 @@ func (n *Node) prepare(j *job, s *step) func(context.Context) stepDone {
 }
 
 // adder returns a function that makes a job's directory and tells its downloader.
-func (n *Node) adder(j *job, b *backend) func(context.Context) (*downloader.Ref, error) {
+func (n *Node) adder(j *job, b *backend) func(context.Context) (*downloader.Ref, *downloader.AddRequest, error) {
 	id, src, stored := j.Job.ID, j.Job.Source, j.Content
-	driver := b.inst.Driver()
-	return func(ctx context.Context) (*downloader.Ref, error) {
+	driver, paths := b.inst.Driver(), b.want.PathMap
+	req := &downloader.AddRequest{
+		JobID:   string(id),
+		Source:  downloader.Source{Kind: src.Kind, URI: src.URI},
+		Options: optionsOf(&j.Job), Files: j.Job.Files, Paused: j.Job.Wish == core.JobPause, Limits: j.Job.Limits,
+	}
+	return func(ctx context.Context) (*downloader.Ref, *downloader.AddRequest, error) {
 		if err := n.dirs.make(id); err != nil {
-			return nil, nodeError{err}
+			return nil, nil, nodeError{err}
 		}
-		req := downloader.AddRequest{
-			JobID: string(id), Dir: n.dirs.data(id),
-			Source: downloader.Source{Kind: src.Kind, URI: src.URI},
+		var err error
+		if req.Dir, err = mappedPath(paths, n.dirs.data(id)); err != nil {
+			return nil, nil, nodeError{err}
 		}
 		if stored {
 			select {
 			case n.contents <- struct{}{}:
 				defer func() { <-n.contents }()
 			case <-ctx.Done():
-				return nil, ctx.Err()
+				return nil, nil, ctx.Err()
 			}
 			content, err := n.journal.content(ctx, id)
 			if err != nil {
-				return nil, nodeError{journalTrouble(err)}
+				return nil, nil, nodeError{journalTrouble(err)}
 			}
 			req.Source.URI, req.Source.Content = "", content
 		}
-		ref, err := driver.Add(ctx, req)
+		ref, err := driver.Add(ctx, *req)
+		req.Source.Content = nil
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return &ref, nil
+		return &ref, req, nil
 	}
+}
+
+// mappedPath returns how the daemon calls a path of this node.
+func mappedPath(m []core.PathMapping, path string) (string, error) {
+	mapped, ok := daemonPath(m, path)
+	if !ok {
+		return "", errs.New(errs.PathNotShared, "The downloader's path map does not say how its daemon calls haul's download folder.").
+			WithHint("Add an entry for the folder of the node's jobs to path_map.")
+	}
+	return mapped, nil
 }
 
 // deliveryJob describes one delivery of a job.
@@ -306,7 +329,7 @@ func (n *Node) deliveryJob(j *job, task core.TaskID) (delivery.Job, error) {
 	}
 	files := j.Files
 	if j.hasData && j.Phase == core.JobQueued {
-		files = j.status.Files
+		files = wantedFiles(j.status.Files)
 	}
 	return delivery.Job{
 		Task: task, Source: n.dirs.data(j.Job.ID), Root: storage.Root, Path: d.Path,

@@ -25,7 +25,8 @@ const (
 )
 
 var downloaderCodes = map[errs.Code]bool{
-	errs.DownloaderUnreachable: true, errs.DownloaderAuthFailed: true, errs.NotADownloader: true,
+	errs.DownloaderUnreachable: true, errs.DownloaderAuthFailed: true, errs.DownloaderTLS: true,
+	errs.NotADownloader:   true,
 	errs.DownloaderTooOld: true, errs.DownloaderDisabled: true, errs.InvalidSettings: true,
 	errs.PluginMissing: true, errs.PluginCrashed: true, errs.PluginHung: true, errs.PluginUntrusted: true,
 	errs.PluginIncompatible: true, errs.PluginStarting: true,

@@ -1,0 +1,228 @@
+package worker
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// applied is what a downloader has been told of a job, and has accepted.
+type applied struct {
+	// Paused is the last order to stop or go on.
+	Paused bool `json:"paused,omitempty"`
+	// Files are the indexes of the wanted files; empty wants all.
+	Files   []int             `json:"files,omitempty"`
+	Limits  downloader.Limits `json:"limits,omitzero"`
+	Resumes int               `json:"resumes,omitempty"`
+}
+
+// repeatAfter is how long a downloader gets to show that it has followed an
+// order, before it is given again: some take seconds, and some lose orders.
+const repeatAfter = 5 * time.Second
+
+// adjustment is an order for a job that the downloader has.
+type adjustment int
+
+// The adjustments, in the order in which they are given.
+const (
+	adjustNone adjustment = iota
+	adjustFiles
+	adjustLimits
+	adjustPause
+	adjustResume
+)
+
+// added notes what an Add has told the downloader.
+func (j *job) added(req *downloader.AddRequest) {
+	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes}
+	// A magnet link's files are not known yet: the selection is repeated then.
+	if req.Source.Kind != downloader.SourceMagnet {
+		j.Applied.Files = req.Files
+	}
+	j.ran, j.orderedAt = false, time.Now()
+}
+
+// adjusts returns the order that the downloader has to be given next, and when.
+func (j *job) adjusts() (adjustment, time.Time) {
+	if j.Phase != core.JobQueued || j.hasData || j.Ending != 0 || j.Ref == nil {
+		return adjustNone, time.Time{}
+	}
+	paused, repeat := j.Job.Wish == core.JobPause, j.orderedAt.Add(repeatAfter)
+	switch {
+	case j.mustSelect() && j.filesKnown():
+		return adjustFiles, j.retry.at
+	case !reflect.DeepEqual(j.Job.Limits, j.Applied.Limits):
+		return adjustLimits, j.retry.at
+	case paused && !j.Applied.Paused:
+		return adjustPause, j.retry.at
+	case paused && (j.phase == core.JobDownloading || j.phase == core.JobMetadata):
+		return adjustPause, later(repeat, j.retry.at)
+	case !paused && (j.Applied.Paused || j.Applied.Resumes < j.Job.Resumes):
+		return adjustResume, j.retry.at
+	case !paused && j.phase == core.JobPaused && !j.ran:
+		return adjustResume, later(repeat, j.retry.at)
+	}
+	return adjustNone, time.Time{}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// mustSelect reports whether the downloader has another selection than core wants.
+func (j *job) mustSelect() bool { return !slices.Equal(j.Job.Files, j.Applied.Files) }
+
+// filesKnown reports whether a selection can be made: of a magnet link once its
+// metadata is there, and of everything again once the number of files is known.
+func (j *job) filesKnown() bool {
+	if len(j.Job.Files) == 0 {
+		return j.fileCount > 0
+	}
+	return j.Job.Source.Kind != downloader.SourceMagnet || j.fileCount > 0 || j.status.TotalBytes > 0
+}
+
+// adjuster returns a function that gives the order which is due.
+func (n *Node) adjuster(j *job, b *backend) func(context.Context) stepDone {
+	what, _ := j.adjusts()
+	driver, ref, limits, files, resumes := b.inst.Driver(), *j.Ref, j.Job.Limits, j.Job.Files, j.Job.Resumes
+	selected := files
+	if len(selected) == 0 {
+		selected = make([]int, j.fileCount)
+		for i := range selected {
+			selected[i] = i
+		}
+	}
+	// A downloader may have stopped a magnet link to let the files be chosen.
+	goOn := j.Job.Wish == core.JobRun && j.phase == core.JobPaused && len(j.Applied.Files) == 0
+	return func(ctx context.Context) stepDone {
+		done := stepDone{adjusted: what, resumes: resumes}
+		switch what {
+		case adjustFiles:
+			done.files = files
+			done.err = selectFiles(ctx, driver, ref, selected)
+			if done.err == nil && goOn {
+				done.err = resume(ctx, driver, ref)
+			}
+		case adjustLimits:
+			done.limits = limits
+			done.err = setLimits(ctx, driver, ref, limits)
+		case adjustPause:
+			done.err = pauseJob(ctx, driver, ref)
+		case adjustResume:
+			done.err = resume(ctx, driver, ref)
+		}
+		return done
+	}
+}
+
+func selectFiles(ctx context.Context, d downloader.Driver, ref downloader.Ref, files []int) error {
+	s, ok := d.(downloader.FileSelector)
+	if !ok {
+		return errNotOffered("select files")
+	}
+	return s.SelectFiles(ctx, ref, files)
+}
+
+func setLimits(ctx context.Context, d downloader.Driver, ref downloader.Ref, l downloader.Limits) error {
+	s, ok := d.(downloader.Limiter)
+	if !ok {
+		return errNotOffered("limit a job")
+	}
+	return s.SetLimits(ctx, ref, l)
+}
+
+func pauseJob(ctx context.Context, d downloader.Driver, ref downloader.Ref) error {
+	p, ok := d.(downloader.Pauser)
+	if !ok {
+		return errNotOffered("pause a job")
+	}
+	return p.Pause(ctx, ref)
+}
+
+func resume(ctx context.Context, d downloader.Driver, ref downloader.Ref) error {
+	p, ok := d.(downloader.Pauser)
+	if !ok {
+		return errNotOffered("resume a job")
+	}
+	return p.Resume(ctx, ref)
+}
+
+func errNotOffered(what string) error {
+	return errs.New(errs.NotOffered, "The downloader cannot %s.", what)
+}
+
+// onAdjusted takes in how an order was received.
+func (n *Node) onAdjusted(j *job, e stepDone) {
+	b := e.step.back
+	switch {
+	case e.err == nil, errs.Is(e.err, errs.NotOffered):
+		if e.err != nil {
+			n.log.Warn("the downloader does not offer what its job needs", "job", j.Job.ID, "downloader", b.want.Name, "err", e.err)
+		}
+		j.retry, j.waiting = retry{}, nil
+		j.orderedAt = time.Now()
+		j.apply(e)
+		j.addedAt = n.tick() // what was asked for before says nothing any more
+		b.checkNow = true
+		n.succeeded(b, e.step.since, true)
+	case scopeOf(e.err) == scopeGivenUp:
+	case scopeOf(e.err) == scopeDownloader:
+		n.troubled(j, b, e)
+	case e.adjusted == adjustFiles && errs.CodeOf(e.err).Kind() == errs.KindInvalid:
+		j.fail(e.err, n.now())
+	default:
+		// The job may be gone, or the metadata: the next look tells.
+		b.checkNow = true
+		j.again(e.err)
+	}
+}
+
+// apply notes an order that was accepted.
+func (j *job) apply(e stepDone) {
+	was := j.Applied
+	switch e.adjusted {
+	case adjustFiles:
+		j.Applied.Files = slices.Clone(e.files)
+	case adjustLimits:
+		j.Applied.Limits = e.limits
+	case adjustPause:
+		j.Applied.Paused = true
+	case adjustResume:
+		j.Applied.Paused, j.Applied.Resumes = false, e.resumes
+		j.ran = false
+	}
+	if !reflect.DeepEqual(was, j.Applied) {
+		j.save()
+	}
+}
+
+// waitingForOrder says that a job is not as it is wanted.
+func (j *job) waitingForOrder() *core.Waiting {
+	if j.Phase != core.JobQueued || j.hasData {
+		return nil
+	}
+	paused := j.phase == core.JobPaused
+	switch {
+	case j.Job.Wish == core.JobPause && !paused:
+		return &core.Waiting{Code: core.WaitingForPause, Message: "The downloader has not confirmed the pause yet."}
+	case j.Job.Wish == core.JobRun && paused && j.ran:
+		return &core.Waiting{Code: core.WaitingForResume, Message: "Somebody stopped it at the downloader. Resume it to go on."}
+	}
+	return nil
+}
+
+// optionsOf returns a job's options, nil where there are none.
+func optionsOf(j *core.Job) []byte {
+	if len(j.Options) == 0 || string(j.Options) == "null" {
+		return nil
+	}
+	return slices.Clone(j.Options)
+}
