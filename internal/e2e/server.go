@@ -35,16 +35,29 @@ var build = sync.OnceValues(func() (*Binaries, error) {
 		return nil, err
 	}
 	b := &Binaries{Haul: filepath.Join(dir, "haul"), Plugins: filepath.Join(dir, "plugins")}
-	for out, pkg := range map[string]string{
-		b.Haul: "github.com/haul-dl/haul/core/cmd/haul",
-		filepath.Join(b.Plugins, "haul-downloader-aria2"): "github.com/haul-dl/haul/plugins/aria2",
-	} {
-		if msg, err := exec.Command("go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build %s: %w\n%s", pkg, err, msg)
+	if err := goBuild(b.Haul, "core/cmd/haul"); err != nil {
+		return nil, err
+	}
+	mains, err := filepath.Glob("../../plugins/*/main.go")
+	if err != nil {
+		return nil, err
+	}
+	for _, main := range mains {
+		name := filepath.Base(filepath.Dir(main))
+		if err := goBuild(filepath.Join(b.Plugins, "haul-downloader-"+name), "plugins/"+name); err != nil {
+			return nil, err
 		}
 	}
 	return b, nil
 })
+
+func goBuild(out, dir string) error {
+	msg, err := exec.Command("go", "build", "-o", out, "github.com/haul-dl/haul/"+dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build %s: %w\n%s", dir, err, msg)
+	}
+	return nil
+}
 
 // Build builds the binaries once for all tests. Clean removes them.
 func Build(t testing.TB) *Binaries {
