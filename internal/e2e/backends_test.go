@@ -48,18 +48,29 @@ var backends = map[string]func(t testing.TB) *backend{
 	},
 }
 
-// bench is a server with one daemon of somebody else, and something to load.
-type bench struct {
+// workbench is a server with one daemon of somebody else, and something to load.
+type workbench struct {
 	*backend
 	server *Server
 	swarm  *lab.Swarm
 	web    *lab.Web
 }
 
+func newWorkbench(t testing.TB, start func(testing.TB) *backend) *workbench {
+	t.Helper()
+	w := &workbench{
+		backend: start(t), server: Start(t, Options{}),
+		swarm: lab.StartSwarm(t, lab.SlowRate(3<<20)), web: lab.StartWeb(t),
+	}
+	w.server.Must("POST", "/downloaders", map[string]any{"name": "daemon", "plugin": w.plugin, "settings": w.settings}, nil)
+	w.server.WaitHealthy("daemon")
+	return w
+}
+
 // TestBackends holds every backend to the same: whatever loads a file, its user
 // sees the same happen.
 func TestBackends(t *testing.T) {
-	cases := map[string]func(*testing.T, *bench){
+	cases := map[string]func(*testing.T, *workbench){
 		"an HTTP file":                  httpFile,
 		"a magnet link":                 magnetLink,
 		"an uploaded torrent":           uploadedTorrent,
@@ -76,12 +87,7 @@ func TestBackends(t *testing.T) {
 	for name, start := range backends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := &bench{
-				backend: start(t), server: Start(t, Options{}),
-				swarm: lab.StartSwarm(t, lab.SlowRate(3<<20)), web: lab.StartWeb(t),
-			}
-			b.server.Must("POST", "/downloaders", map[string]any{"name": "daemon", "plugin": b.plugin, "settings": b.settings}, nil)
-			b.server.WaitHealthy("daemon")
+			b := newWorkbench(t, start)
 			t.Run("each", func(t *testing.T) {
 				for name, run := range cases {
 					t.Run(name, func(t *testing.T) {
@@ -100,12 +106,12 @@ func TestBackends(t *testing.T) {
 }
 
 // add makes a task at the daemon, in a folder of its own.
-func (b *bench) add(to string, more map[string]any) Task {
+func (b *workbench) add(to string, more map[string]any) Task {
 	b.server.t.Helper()
 	return b.server.AddWith(b.request(to, more))[0]
 }
 
-func (b *bench) request(to string, more map[string]any) map[string]any {
+func (b *workbench) request(to string, more map[string]any) map[string]any {
 	request := map[string]any{"downloader": "daemon", "destination": to}
 	for k, v := range more {
 		request[k] = v
@@ -114,7 +120,7 @@ func (b *bench) request(to string, more map[string]any) map[string]any {
 }
 
 // upload makes a task of a torrent file.
-func (b *bench) upload(t *testing.T, torrent, to string, more map[string]any) Task {
+func (b *workbench) upload(t *testing.T, torrent, to string, more map[string]any) Task {
 	t.Helper()
 	var out struct{ Items []Task }
 	a := b.server.Upload(torrent+".torrent", b.swarm.Torrent(torrent).Bytes, b.request(to, more))
@@ -127,7 +133,7 @@ func (b *bench) upload(t *testing.T, torrent, to string, more map[string]any) Ta
 
 // completed waits for a task, and checks that exactly these files of the
 // torrent, or all, are in its folder.
-func (b *bench) completed(t *testing.T, task Task, torrent, to string, files ...int) {
+func (b *workbench) completed(t *testing.T, task Task, torrent, to string, files ...int) {
 	t.Helper()
 	b.ended(t, task, "completed")
 	tor := b.swarm.Torrent(torrent)
@@ -149,7 +155,7 @@ func (b *bench) completed(t *testing.T, task Task, torrent, to string, files ...
 	}
 }
 
-func (b *bench) ended(t *testing.T, task Task, state string) {
+func (b *workbench) ended(t *testing.T, task Task, state string) {
 	t.Helper()
 	var now Task
 	WaitFor(t, 90*time.Second, "the task to end", func() bool {
@@ -162,7 +168,7 @@ func (b *bench) ended(t *testing.T, task Task, state string) {
 }
 
 // loading waits until bytes have come.
-func (b *bench) loading(t *testing.T, task Task) Task {
+func (b *workbench) loading(t *testing.T, task Task) Task {
 	t.Helper()
 	var now Task
 	WaitFor(t, 60*time.Second, "the first bytes", func() bool {
@@ -175,7 +181,7 @@ func (b *bench) loading(t *testing.T, task Task) Task {
 	return now
 }
 
-func (b *bench) waitState(t *testing.T, task Task, state string) {
+func (b *workbench) waitState(t *testing.T, task Task, state string) {
 	t.Helper()
 	now := task
 	defer func() {
@@ -203,7 +209,7 @@ func filesBelow(t *testing.T, dir string) (paths []string) {
 	return paths
 }
 
-func httpFile(t *testing.T, b *bench) {
+func httpFile(t *testing.T, b *workbench) {
 	if !b.loadsURLs {
 		a := b.server.Do("POST", "/tasks", b.request("http", map[string]any{"sources": []string{b.web.URL + "/data/file.bin"}}))
 		assertProblem(t, a, http.StatusUnprocessableEntity, "source_not_supported")
@@ -216,38 +222,38 @@ func httpFile(t *testing.T, b *bench) {
 	}
 }
 
-func magnetLink(t *testing.T, b *bench) {
+func magnetLink(t *testing.T, b *workbench) {
 	task := b.add("magnet", map[string]any{"sources": []string{b.swarm.Torrent("private").Magnet}})
 	b.completed(t, task, "private", "magnet")
 }
 
-func uploadedTorrent(t *testing.T, b *bench) {
+func uploadedTorrent(t *testing.T, b *workbench) {
 	b.completed(t, b.upload(t, "unicode", "upload", nil), "unicode", "upload")
 }
 
-func torrentByURL(t *testing.T, b *bench) {
+func torrentByURL(t *testing.T, b *workbench) {
 	task := b.add("url", map[string]any{"sources": []string{b.swarm.URL + "/torrents/small.torrent"}})
 	b.completed(t, task, "small", "url")
 }
 
-func someFiles(t *testing.T, b *bench) {
+func someFiles(t *testing.T, b *workbench) {
 	task := b.upload(t, "webmulti", "some", map[string]any{"files": []int{1}})
 	b.completed(t, task, "webmulti", "some", 1)
 }
 
-func someFilesOfAMagnet(t *testing.T, b *bench) {
+func someFilesOfAMagnet(t *testing.T, b *workbench) {
 	task := b.add("some-magnet", map[string]any{"sources": []string{b.swarm.Torrent("multi").Magnet}, "files": []int{0, 2, 4}})
 	b.completed(t, task, "multi", "some-magnet", 0, 2, 4)
 }
 
-func changedSelection(t *testing.T, b *bench) {
+func changedSelection(t *testing.T, b *workbench) {
 	task := b.upload(t, "slowmulti", "changed", map[string]any{"files": []int{0, 1}})
 	b.loading(t, task)
 	b.server.Must("PATCH", "/tasks/"+task.ID, map[string]any{"files": []int{0, 2}}, nil)
 	b.completed(t, task, "slowmulti", "changed", 0, 2)
 }
 
-func pauseAndResume(t *testing.T, b *bench) {
+func pauseAndResume(t *testing.T, b *workbench) {
 	task := b.upload(t, "slow", "paused", nil)
 	b.loading(t, task)
 	b.server.Must("POST", "/tasks/"+task.ID+"/pause", nil, nil)
@@ -262,7 +268,7 @@ func pauseAndResume(t *testing.T, b *bench) {
 }
 
 // settled returns the loaded bytes once the daemon has written what was on its way.
-func (b *bench) settled(t *testing.T, task Task) int64 {
+func (b *workbench) settled(t *testing.T, task Task) int64 {
 	t.Helper()
 	was, since := int64(-1), time.Now()
 	WaitFor(t, 20*time.Second, "the number of bytes to stand still", func() bool {
@@ -275,14 +281,14 @@ func (b *bench) settled(t *testing.T, task Task) int64 {
 	return was
 }
 
-func addedPaused(t *testing.T, b *bench) {
+func addedPaused(t *testing.T, b *workbench) {
 	task := b.upload(t, "long", "later", map[string]any{"paused": true})
 	b.waitState(t, task, "paused")
 	b.server.Must("POST", "/tasks/"+task.ID+"/resume", nil, nil)
 	b.completed(t, task, "long", "later")
 }
 
-func limits(t *testing.T, b *bench) {
+func limits(t *testing.T, b *workbench) {
 	const rate = 200 << 10
 	task := b.upload(t, "big", "limited", map[string]any{"options": map[string]any{"download_limit": rate}})
 	from := b.loading(t, task).Progress.DoneBytes
@@ -297,7 +303,7 @@ func limits(t *testing.T, b *bench) {
 	b.completed(t, task, "big", "limited")
 }
 
-func canceled(t *testing.T, b *bench) {
+func canceled(t *testing.T, b *workbench) {
 	task := b.add("canceled", map[string]any{"sources": []string{b.swarm.Torrent("stall").Magnet}})
 	b.waitState(t, task, "downloading")
 	b.server.Must("POST", "/tasks/"+task.ID+"/cancel", nil, nil)
@@ -307,7 +313,7 @@ func canceled(t *testing.T, b *bench) {
 	}
 }
 
-func deleted(t *testing.T, b *bench) {
+func deleted(t *testing.T, b *workbench) {
 	for i, data := range []string{"keep", "delete"} {
 		to := "deleted-" + data
 		name := fmt.Sprintf("many-%04d", i)
@@ -321,7 +327,7 @@ func deleted(t *testing.T, b *bench) {
 	}
 }
 
-func restartOfEverything(t *testing.T, b *bench) {
+func restartOfEverything(t *testing.T, b *workbench) {
 	const torrent = "slowmulti"
 	task := b.upload(t, torrent, "restarted", nil)
 	b.loading(t, task)
