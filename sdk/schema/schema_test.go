@@ -103,8 +103,10 @@ func TestAFloodOfWrongFieldsIsBounded(t *testing.T) {
 func TestRedactHidesSecretsAndWhatIsNotKnown(t *testing.T) {
 	s := compile(t, testSchema)
 	tests := []struct{ name, value, want string }{
-		{"marked ones, also in lists and by reference", `{"address":"h","secret":"x","tls":{"key":"k","name":"n"},"proxies":[{"url":"u","pass":"p"}]}`,
-			`{"address":"h","proxies":[{"pass":"*","url":"u"}],"secret":"*","tls":{"key":"*","name":"n"}}`},
+		{
+			"marked ones, also in lists and by reference", `{"address":"h","secret":"x","tls":{"key":"k","name":"n"},"proxies":[{"url":"u","pass":"p"}]}`,
+			`{"address":"h","proxies":[{"pass":"*","url":"u"}],"secret":"*","tls":{"key":"*","name":"n"}}`,
+		},
 		{"what is not named", `{"pasword":"x"}`, `{"pasword":"*"}`},
 		{"an object where a string should be", `{"address":{"x":1},"port":[1]}`, `{"address":{"x":"*"},"port":["*"]}`},
 		{"no object", `[1]`, `{}`},
