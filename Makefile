@@ -20,6 +20,7 @@ PLUGINS  := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/haul-dl/haul/core/internal/app.Version=$(VERSION)'
 BUF      := $(GO) tool -modfile=tools/buf/go.mod buf
 LINT     := $(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint
+TEMPLATE_LINT := $(GO) tool -modfile=../../tools/golangci-lint/go.mod golangci-lint
 
 RUN_DEPS  := aria2c=aria2 /etc/ssl/certs/ca-certificates.crt=ca-certificates
 TEST_DEPS := $(RUN_DEPS) qbittorrent-nox=qbittorrent-nox transmission-daemon=transmission-daemon \
@@ -58,6 +59,7 @@ check: check-format check-generate check-proto check-modules check-layers lint #
 .PHONY: lint
 lint: ## Vet and lint
 	@$(LINT) run --timeout 15m
+	@cd sdk/template && $(TEMPLATE_LINT) run --config ../../.golangci.yml
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -75,6 +77,7 @@ check-generate: ## Fail if generated code is not up to date
 .PHONY: check-format
 check-format: ## Fail if code is not formatted
 	@$(LINT) fmt --diff
+	@cd sdk/template && $(TEMPLATE_LINT) fmt --config ../../.golangci.yml --diff
 
 .PHONY: check-proto
 check-proto: ## Lint the wire contract, and compare it with the one that plugins were built for
@@ -84,6 +87,7 @@ check-proto: ## Lint the wire contract, and compare it with the one that plugins
 .PHONY: check-modules
 check-modules: ## Fail if go.mod is not tidy
 	@$(GO) mod tidy -diff
+	@cd sdk/template && $(GO) mod tidy -diff
 
 .PHONY: check-layers
 check-layers: ## Fail if a package imports what it must not
