@@ -116,6 +116,9 @@ type ObservedPlugin struct {
 	downloader.Description
 	Path   string
 	SHA256 string
+	// Active marks the one of several versions of a plugin that new processes
+	// are started from.
+	Active bool
 	// Failure is why it cannot be used.
 	Failure *Failure
 }

@@ -38,7 +38,9 @@ type Description struct {
 	// Capabilities are the optional parts that the driver offers.
 	Capabilities []Capability
 	// SettingsSchema is a JSON Schema (draft 2020-12) of Config.Settings, an
-	// object; "writeOnly": true marks a secret.
+	// object; "writeOnly": true marks a secret, and "x-haul-endpoint": true a
+	// property that says where the secrets are sent, such as an address: when
+	// that changes, haul asks for the secrets again.
 	SettingsSchema []byte
 	// OptionsSchema is a JSON Schema (draft 2020-12) of AddRequest.Options, an
 	// object whose "additionalProperties" are false: what a user may set for a
