@@ -86,7 +86,10 @@ func TestAPluginInPythonGoesOnAfterAnyEnd(t *testing.T) {
 }
 
 func TestAPluginInPythonEndsWithTheServer(t *testing.T) {
+	web := lab.StartWeb(t)
 	s := startWithPython(t)
+	id := addToPython(s, web.URL+"/hang")
+	WaitFor(t, 20*time.Second, "the server to be asked", func() bool { return web.Requests("/hang") > 0 })
 	pid := s.Downloader(python).PluginPID
 	began := time.Now()
 	s.Stop()
@@ -96,4 +99,6 @@ func TestAPluginInPythonEndsWithTheServer(t *testing.T) {
 	if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid))); err == nil {
 		t.Error("the plugin is still there")
 	}
+	s.Restart()
+	s.Must("DELETE", "/tasks/"+id, nil, nil)
 }

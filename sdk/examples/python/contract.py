@@ -7,7 +7,7 @@ import threading
 import grpc
 
 import downloader_pb2 as pb
-from downloads import Downloads
+from downloads import Downloads, explain
 from failure import Failure
 from log import log
 
@@ -141,8 +141,12 @@ def answering(name, call):
     def handle(request, context):
         try:
             return call(request)
-        except Failure as failure:
+        except Failure as err:
+            failure = err
             log("debug", "call failed", op=name, code=failure.detail.code)
+        except OSError as err:  # such as a disk that is full
+            failure = explain(err)
+            log("warn", "call failed", op=name, code=failure.detail.code, err=err.strerror)
         except Exception as bug:  # a bug fails this call alone
             log("error", "call failed", op=name, err=repr(bug))
             failure = Failure("internal", pb.ERROR_KIND_INTERNAL, "The plugin has a bug.")
