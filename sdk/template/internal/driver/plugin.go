@@ -71,7 +71,8 @@ func (Plugin) Configure(_ context.Context, cfg downloader.Config) (downloader.Dr
 }
 
 // settingsSchema is what a downloader is configured with. haul checks it before
-// anything is saved, and keeps what is writeOnly sealed.
+// anything is saved, keeps what is writeOnly sealed, and asks for it again when
+// an x-haul-endpoint, where it is sent to, changes.
 const settingsSchema = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "title": "fetchd",
@@ -83,6 +84,7 @@ const settingsSchema = `{
       "type": "string",
       "title": "Address",
       "description": "Where fetchd's API listens, such as http://127.0.0.1:7700 or nas:7700.",
+      "x-haul-endpoint": true,
       "minLength": 1,
       "maxLength": 2048
     },
