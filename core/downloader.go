@@ -83,7 +83,8 @@ type DownloaderView struct {
 	Active int
 }
 
-// PluginView is a plugin as a node has found it.
+// PluginView is a plugin as a node has found it. OptionsSchema has what haul
+// itself adds to the plugin's own.
 type PluginView struct {
 	ObservedPlugin
 	Node NodeID

@@ -207,3 +207,23 @@ func (j *Job) RetryDelivery(id TaskID) {
 		}
 	}
 }
+
+// Want asks the node for other files, or other limits.
+func (j *Job) Want(files []int, limits downloader.Limits) {
+	j.Revision++
+	j.Files, j.Limits = files, limits
+}
+
+// Pause asks the node to stop the job and to keep what is there.
+func (j *Job) Pause() {
+	j.Revision++
+	j.Wish = JobPause
+}
+
+// Resume asks the node to let the job go on, also where somebody stopped it at
+// the downloader.
+func (j *Job) Resume() {
+	j.Revision++
+	j.Wish = JobRun
+	j.Resumes++
+}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"time"
 
@@ -27,6 +28,12 @@ type NewTask struct {
 	Destination NewDestination
 	// Node and Downloader are ids or names; empty lets haul choose.
 	Node, Downloader string
+	// Files are the indexes of the wanted files, of each source; empty wants all.
+	Files []int
+	// Options is a JSON object for the downloader; nil for none.
+	Options json.RawMessage
+	// Paused leaves the tasks paused until somebody resumes them.
+	Paused bool
 	// IdempotencyKey makes a repeated request answer as the first; may be empty.
 	IdempotencyKey string
 }
@@ -47,6 +54,40 @@ type NewSource struct {
 type NewDestination struct {
 	Storage string
 	Path    string
+}
+
+// TaskChange is a change of a task; nil fields stay.
+type TaskChange struct {
+	// Name is what people call it from now on.
+	Name *string
+	// Files are the indexes of the wanted files; empty wants all again.
+	Files *[]int
+	// Options is a JSON object: its values replace those of the same keys, and
+	// null removes one.
+	Options json.RawMessage
+}
+
+// TaskAction is what can be done to many tasks at once.
+type TaskAction string
+
+// The actions.
+const (
+	ActionPause  TaskAction = "pause"
+	ActionResume TaskAction = "resume"
+	ActionCancel TaskAction = "cancel"
+	ActionRetry  TaskAction = "retry"
+	ActionDelete TaskAction = "delete"
+)
+
+// MaxActionTasks is how many tasks one action may name.
+const MaxActionTasks = 1000
+
+// TaskResult is what came of an action for one task.
+type TaskResult struct {
+	ID TaskID
+	// Task is as it is now; nil when Err is set, and when it is deleted.
+	Task *TaskView
+	Err  error
 }
 
 // TaskQuery selects tasks; empty fields select all.
@@ -87,9 +128,22 @@ type TaskService interface {
 	Create(ctx context.Context, req *NewTask) ([]TaskView, error)
 	Get(ctx context.Context, id TaskID) (*TaskView, error)
 	List(ctx context.Context, q *TaskQuery) (*Page[TaskView], error)
+	// Update changes a task. What the task's state does not allow is
+	// errs.WrongState, with the field.
+	Update(ctx context.Context, id TaskID, c *TaskChange) (*TaskView, error)
+	// Pause stops a task for a while; errs.WrongState when it has its data or
+	// has ended, errs.NotOffered when its downloader cannot.
+	Pause(ctx context.Context, id TaskID) (*TaskView, error)
+	// Resume lets a task go on that was paused, or stopped at the downloader.
+	Resume(ctx context.Context, id TaskID) (*TaskView, error)
+	// Act does the same to up to MaxActionTasks tasks, in one write. What goes
+	// wrong with one is a part of its result and does not keep the others from
+	// their turn. Deleted tasks keep their files.
+	Act(ctx context.Context, action TaskAction, ids []TaskID) ([]TaskResult, error)
 	// Cancel ends a task; an ended one is errs.WrongState.
 	Cancel(ctx context.Context, id TaskID) (*TaskView, error)
-	// Retry starts a failed or canceled task again, or a held delivery.
+	// Retry starts a failed or canceled task again, or a held delivery; a
+	// paused task goes on.
 	Retry(ctx context.Context, id TaskID) (*TaskView, error)
 	// Delete stops the task's job and hides the task; with deleteData its
 	// delivered files go, too.
@@ -122,6 +176,8 @@ type DownloaderChange struct {
 	Plugin       *string
 	Enabled      *bool
 	Settings     []byte // a JSON object; nil stays; secrets shown as redacted stay
+	Options      []byte // a JSON object; nil stays
+	PathMap      *[]PathMapping
 	MaxActive    *int
 	Weight       *int
 	PollInterval *int

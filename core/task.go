@@ -16,8 +16,11 @@ type Task struct {
 	ID     TaskID     `json:"id"`
 	Owner  UserID     `json:"owner"`
 	Source TaskSource `json:"source"`
-	// Name is what people call it; from the source until the downloader knows better.
-	Name     string `json:"name"`
+	// Name is what people call it; from the source until the downloader knows
+	// better, unless its owner has named it.
+	Name string `json:"name"`
+	// Named reports that the owner chose the name.
+	Named    bool   `json:"named,omitempty"`
 	InfoHash string `json:"info_hash,omitempty"`
 
 	Wish  Wish      `json:"wish"`

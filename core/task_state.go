@@ -40,13 +40,14 @@ func (s TaskState) Valid() bool { return slices.Contains(TaskStates, s) }
 // transitions is the whole state machine: from each state, where it may go.
 // A job may skip states (a small file is complete at the first look), so a
 // running task may go to any later one; it goes back when a downloader loses
-// the job (starting) or verifies its data (downloading).
+// the job (starting) or verifies its data (downloading). One that was paused
+// before it had a job goes back to the queue.
 var transitions = map[TaskState][]TaskState{
-	StateQueued:       {StateStarting, StateFailed, StateCanceled},
+	StateQueued:       {StateStarting, StatePaused, StateFailed, StateCanceled},
 	StateStarting:     {StateQueued, StateMetadata, StateDownloading, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateMetadata:     {StateStarting, StateDownloading, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateDownloading:  {StateStarting, StateMetadata, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
-	StatePaused:       {StateStarting, StateMetadata, StateDownloading, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
+	StatePaused:       {StateQueued, StateStarting, StateMetadata, StateDownloading, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateTransferring: {StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateHeld:         {StateTransferring, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateSeeding:      {StateCompleted},
@@ -123,6 +124,43 @@ func (t *Task) Retry() bool {
 	return true
 }
 
+// CanPause reports whether the wish to pause can still be followed: not when
+// the task has ended, has its data, or is to be canceled.
+func (t *Task) CanPause() bool {
+	switch t.State {
+	case StateQueued, StateStarting, StateMetadata, StateDownloading, StatePaused:
+		return t.Wish != WishCancel
+	}
+	return false
+}
+
+// Pause notes the wish to stop the task for a while; one without a job stops
+// at once. It reports whether anything changed.
+func (t *Task) Pause(at time.Time) bool {
+	if !t.CanPause() || t.Wish == WishPause {
+		return false
+	}
+	t.Wish = WishPause
+	if t.Job == "" {
+		return t.moveTo(StatePaused, at)
+	}
+	return true
+}
+
+// Resume notes the wish to go on; a task without a job goes back to the queue.
+// It reports whether anything changed.
+func (t *Task) Resume(at time.Time) bool {
+	if !t.CanPause() || t.Job == "" && t.Wish == WishRun {
+		return false
+	}
+	t.Wish = WishRun
+	if t.Job == "" {
+		return t.moveTo(StateQueued, at)
+	}
+	t.Resumes++
+	return true
+}
+
 // Cancel notes the wish to end the task; one without a job ends at once.
 // It reports whether anything changed.
 func (t *Task) Cancel(at time.Time) bool {
@@ -170,7 +208,7 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 // learn takes over what the source could not tell.
 func (t *Task) learn(o *ObservedJob) bool {
 	changed := false
-	if o.Name != "" && o.Name != t.Name {
+	if o.Name != "" && o.Name != t.Name && !t.Named {
 		t.Name, changed = o.Name, true
 	}
 	if o.InfoHash != "" && o.InfoHash != t.InfoHash {

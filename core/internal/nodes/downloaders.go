@@ -301,10 +301,17 @@ func (s *Service) apply(d *core.Downloader, c *core.DownloaderChange) error {
 	number(&d.MaxActive, c.MaxActive, maxActiveLimit, "max_active", &wrong)
 	number(&d.Weight, c.Weight, maxWeight, "weight", &wrong)
 	number(&d.PollInterval, c.PollInterval, maxPollInterval, "poll_interval", &wrong)
+	if c.PathMap != nil {
+		d.PathMap = slices.Clone(*c.PathMap)
+		wrong.Fields = append(wrong.Fields, wrongPathMap(d.PathMap)...)
+	}
 	if len(wrong.Fields) > 0 {
 		return wrong
 	}
-	return s.applySettings(d, c)
+	if c.Plugin == nil && c.Settings == nil && c.Options == nil {
+		return nil // nothing that the plugin has a say in: it may be gone
+	}
+	return s.applyToPlugin(d, c)
 }
 
 func (s *Service) applyPlace(d *core.Downloader, c *core.DownloaderChange, wrong **errs.Error) {
@@ -340,25 +347,7 @@ func number(to, from *int, limit int, field string, wrong **errs.Error) {
 	*to = *from
 }
 
-func (s *Service) applySettings(d *core.Downloader, c *core.DownloaderChange) error {
-	if c.Settings != nil {
-		merged, err := mergeSettings(d.Settings, c.Settings)
-		if err != nil {
-			return err
-		}
-		d.Settings = merged
-	}
-	p := s.pluginOf(d)
-	if p == nil {
-		return errs.New(errs.PluginMissing, "There is no plugin %q on the node.", d.Plugin).WithField("plugin", "is not installed there")
-	}
-	if p.Failure != nil {
-		return errs.New(p.Failure.Code, "Plugin %q cannot be used: %s", d.Plugin, p.Failure.Message).WithField("plugin", p.Failure.Message)
-	}
-	return validateSettings(p.SettingsSchema, d.Settings)
-}
-
-func (s *Service) pluginOf(d *core.Downloader) *core.ObservedPlugin {
+func (s *Service) pluginOf(d *core.Downloader) *knownPlugin {
 	s.mu.RLock()
 	n := s.nodes[d.Node]
 	s.mu.RUnlock()
@@ -415,12 +404,12 @@ func (s *Service) autoCreateDownloaders(ctx context.Context, n *node) {
 		return
 	}
 	for _, p := range n.observedPlugins() {
-		if !p.Managed || p.Failure != nil {
+		if !p.Managed || p.Failure != nil || n.plugin(p.Name) != p {
 			continue
 		}
 		d := s.blank()
 		d.Name, d.Plugin, d.Node = p.Name, p.Name, n.ID
-		if err := validateSettings(p.SettingsSchema, d.Settings); err != nil {
+		if err := p.checkSettings(d.Settings); err != nil {
 			s.log.Warn("plugin needs settings after all", "plugin", p.Name, "err", err)
 			continue
 		}

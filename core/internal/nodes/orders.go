@@ -111,6 +111,6 @@ func (s *Service) desiredDownloader(id core.DownloaderID) *core.DesiredDownloade
 func desired(d *core.Downloader) core.DesiredDownloader {
 	return core.DesiredDownloader{
 		ID: d.ID, Name: d.Name, Plugin: d.Plugin, Enabled: d.Enabled, Settings: d.Settings,
-		MaxActive: d.MaxActive, PollInterval: d.PollInterval, Revision: d.Revision,
+		PathMap: d.PathMap, MaxActive: d.MaxActive, PollInterval: d.PollInterval, Revision: d.Revision,
 	}
 }

@@ -3,7 +3,6 @@ package nodes
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +26,7 @@ type node struct {
 	session     core.Session
 	reported    bool // the first report of the session is in
 	downloaders map[core.DownloaderID]core.ObservedDownloader
-	plugins     []core.ObservedPlugin
+	plugins     []*knownPlugin
 
 	dirtyJobs        map[core.JobID]struct{}
 	dirtyDownloaders map[core.DownloaderID]struct{}
@@ -212,7 +211,7 @@ func (n *node) takeIn(r *core.Report) bool {
 	first := !n.reported
 	n.reported = true
 	if r.Plugins != nil {
-		n.plugins = r.Plugins
+		n.plugins = newPlugins(n.plugins, r.Plugins, n.service.now())
 	}
 	if r.Downloaders != nil {
 		n.downloaders = make(map[core.DownloaderID]core.ObservedDownloader, len(r.Downloaders))
@@ -227,19 +226,4 @@ func (n *node) observedDownloader(id core.DownloaderID) core.ObservedDownloader 
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.downloaders[id]
-}
-
-func (n *node) observedPlugins() []core.ObservedPlugin {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Clone(n.plugins)
-}
-
-func (n *node) plugin(name string) *core.ObservedPlugin {
-	for _, p := range n.observedPlugins() {
-		if p.Name == name {
-			return &p
-		}
-	}
-	return nil
 }

@@ -1,125 +1,130 @@
 package nodes
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
+	"slices"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/options"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/schema"
 )
 
-// validateSettings checks a downloader's settings against the JSON Schema of
-// its plugin; the errors name the fields.
-func validateSettings(schema, settings []byte) error {
-	if len(schema) == 0 {
+// applyToPlugin changes what only the plugin can judge: settings and options.
+func (s *Service) applyToPlugin(d *core.Downloader, c *core.DownloaderChange) error {
+	p := s.pluginOf(d)
+	if p == nil {
+		return errs.New(errs.PluginMissing, "There is no plugin %q on the node.", d.Plugin).WithField("plugin", "is not installed there")
+	}
+	if p.Failure != nil {
+		return errs.New(p.Failure.Code, "Plugin %q cannot be used: %s", d.Plugin, p.Failure.Message).WithField("plugin", p.Failure.Message)
+	}
+	if err := p.changeSettings(d, c.Settings); err != nil {
+		return err
+	}
+	return p.changeOptions(d, c.Options)
+}
+
+func (p *knownPlugin) changeSettings(d *core.Downloader, changed []byte) error {
+	if changed != nil {
+		merged, err := mergeSettings(d.Settings, changed)
+		if err != nil {
+			return err
+		}
+		if err := p.secretsGivenAgain(d.Settings, changed); err != nil {
+			return err
+		}
+		d.Settings = merged
+	}
+	return p.checkSettings(d.Settings)
+}
+
+// checkSettings holds settings against the plugin's schema; the errors name
+// the fields.
+func (p *knownPlugin) checkSettings(settings []byte) error {
+	if p.settings == nil {
 		return nil
 	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		return errs.Wrap(err, errs.PluginIncompatible, "The plugin's settings schema is not valid JSON.")
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("settings.json", document); err != nil {
-		return errs.Wrap(err, errs.PluginIncompatible, "The plugin's settings schema is not valid.")
-	}
-	compiled, err := compiler.Compile("settings.json")
-	if err != nil {
-		return errs.Wrap(err, errs.PluginIncompatible, "The plugin's settings schema is not valid.")
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(settings))
-	if err != nil {
-		return errs.New(errs.InvalidSettings, "The settings are not a JSON object.").WithField("settings", "is not valid JSON")
-	}
-	invalid, ok := errors.AsType[*jsonschema.ValidationError](compiled.Validate(value))
-	if !ok {
+	wrong := p.settings.Validate(settings)
+	if len(wrong) == 0 {
 		return nil
 	}
-	out := errs.New(errs.InvalidSettings, "The settings do not fit the plugin.")
-	var marks settingsSchema
-	if err := json.Unmarshal(schema, &marks); err != nil {
-		return errs.Wrap(err, errs.PluginIncompatible, "The plugin's settings schema is not valid.")
-	}
-	printer := message.NewPrinter(language.English)
-	for _, leaf := range leaves(invalid) {
-		field := strings.Join(append([]string{"settings"}, leaf.InstanceLocation...), ".")
-		why := "is not valid"
-		if !marks.secret(leaf.InstanceLocation) {
-			why = leaf.ErrorKind.LocalizedString(printer)
-		}
-		out = out.WithField(field, why)
-	}
-	return out
+	e := errs.New(errs.InvalidSettings, "The settings do not fit the plugin.")
+	e.Fields = schema.In("settings", wrong)
+	return e
 }
 
-// secret reports whether a value must not be quoted.
-func (s settingsSchema) secret(path []string) bool {
-	if len(path) == 0 {
-		return false
+// secretsGivenAgain refuses to send secrets to another address than they were
+// given for: who may change an address could otherwise read them there.
+func (p *knownPlugin) secretsGivenAgain(old, changed []byte) error {
+	if p.settings == nil || !moved(p.settings.Endpoints(old), p.settings.Endpoints(changed)) {
+		return nil
 	}
-	property, known := s.Properties[path[0]]
-	return !known || property.WriteOnly || property.secret(path[1:])
-}
-
-// leaves returns the errors that have no finer ones below them.
-func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
-	if len(e.Causes) == 0 {
-		return []*jsonschema.ValidationError{e}
-	}
-	var out []*jsonschema.ValidationError
-	for _, cause := range e.Causes {
-		out = append(out, leaves(cause)...)
-	}
-	return out
-}
-
-// settingsSchema is the part of a JSON Schema that marks secrets.
-type settingsSchema struct {
-	WriteOnly  bool                      `json:"writeOnly"`
-	Properties map[string]settingsSchema `json:"properties"`
-}
-
-// redactSettings hides the secrets. Without a schema it hides everything,
-// since nobody can tell what is one.
-func redactSettings(schema, settings []byte) json.RawMessage {
-	var values map[string]any
-	if len(settings) == 0 || json.Unmarshal(settings, &values) != nil {
-		return json.RawMessage("{}")
-	}
-	var s settingsSchema
-	if err := json.Unmarshal(schema, &s); err != nil {
-		for name := range values {
-			values[name] = core.RedactedSecret
+	given := p.settings.Secrets(changed)
+	missing := errs.New(errs.InvalidSettings, "The secrets have to be given again: the address has changed.").
+		WithHint("Send each secret with the new address; an empty one removes it.")
+	known := p.settings.Secrets(old)
+	for _, path := range slices.Sorted(maps.Keys(known)) {
+		value, ok := given[path]
+		if known[path] != `""` && (!ok || value == quotedRedaction) {
+			missing = missing.WithField("settings."+path, "must be given again: the address has changed")
 		}
 	}
-	redact(s, values)
-	return encode(values)
+	if len(missing.Fields) == 0 {
+		return nil
+	}
+	return missing
 }
 
-// redact hides what is marked, and what the schema does not name.
-func redact(s settingsSchema, values map[string]any) {
-	for name, value := range values {
-		property, known := s.Properties[name]
-		inner, nested := value.(map[string]any)
-		switch {
-		case !known || property.WriteOnly:
-			values[name] = core.RedactedSecret
-		case nested:
-			redact(property, inner)
+// quotedRedaction is core.RedactedSecret as the JSON encoder writes it.
+const quotedRedaction = `"\u003csecret\u003e"`
+
+// moved reports whether there is an endpoint that was not there before.
+func moved(before, after map[string]string) bool {
+	for path, value := range after {
+		if before[path] != value {
+			return true
 		}
 	}
+	return false
+}
+
+func (p *knownPlugin) changeOptions(d *core.Downloader, changed []byte) error {
+	if changed == nil {
+		return nil
+	}
+	given, err := options.Parse(changed)
+	if err != nil {
+		return err
+	}
+	if given != nil && len(d.Options) > 0 {
+		if given, err = mergeSettings(d.Options, given); err != nil {
+			return err
+		}
+	}
+	if err := p.rules.Check(given); err != nil {
+		return err
+	}
+	d.Options = given
+	return nil
+}
+
+// redact returns a downloader's settings and options without secrets. Of a
+// plugin that is not there nobody can tell what is one.
+func (p *knownPlugin) redact(d *core.Downloader) (settings, opts json.RawMessage) {
+	var s *schema.Schema
+	var rules *options.Rules
+	if p != nil {
+		s, rules = p.settings, p.rules
+	}
+	return s.Redact(d.Settings, core.RedactedSecret), rules.Redact(d.Options, core.RedactedSecret)
 }
 
 // mergeSettings returns the changed settings, in which a secret that came back
 // as it was shown stays what it was.
-func mergeSettings(old, changed []byte) ([]byte, error) {
+func mergeSettings(old, changed []byte) (json.RawMessage, error) {
 	var before, after map[string]any
 	if err := json.Unmarshal(changed, &after); err != nil || after == nil {
 		return nil, errs.New(errs.InvalidSettings, "The settings are not a JSON object.").WithField("settings", "is not a JSON object")
@@ -130,7 +135,11 @@ func mergeSettings(old, changed []byte) ([]byte, error) {
 		}
 	}
 	restore(before, after)
-	return encode(after), nil
+	out, err := json.Marshal(after)
+	if err != nil {
+		return nil, fmt.Errorf("encode settings: %w", err)
+	}
+	return out, nil
 }
 
 func restore(before, after map[string]any) {
@@ -150,12 +159,4 @@ func restore(before, after map[string]any) {
 			restore(inner, v)
 		}
 	}
-}
-
-func encode(values map[string]any) json.RawMessage {
-	out, err := json.Marshal(values)
-	if err != nil {
-		return json.RawMessage("{}")
-	}
-	return out
 }

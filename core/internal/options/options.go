@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/schema"
@@ -70,7 +71,7 @@ func invalid(why string) error {
 }
 
 // Merge lays options over others: those of the same key are replaced, and null
-// removes one.
+// removes one. A secret that comes back as it was shown stays what it was.
 func Merge(under, over []byte) (json.RawMessage, error) {
 	values, err := decode(under)
 	if err != nil {
@@ -85,13 +86,20 @@ func Merge(under, over []byte) (json.RawMessage, error) {
 		merged = map[string]json.RawMessage{}
 	}
 	for key, value := range changes {
-		if string(value) == "null" {
+		switch {
+		case string(value) == "null":
 			delete(merged, key)
-			continue
+		case isRedacted(value) && merged[key] != nil:
+		default:
+			merged[key] = value
 		}
-		merged[key] = value
 	}
 	return encode(merged)
+}
+
+func isRedacted(value json.RawMessage) bool {
+	var text string
+	return json.Unmarshal(value, &text) == nil && text == core.RedactedSecret
 }
 
 // Changed returns the keys whose values differ between two options, sorted.
@@ -173,10 +181,14 @@ func NewRules(d *downloader.Description) (*Rules, error) {
 // Schema returns a JSON Schema of all options, those of haul itself included.
 func (r *Rules) Schema() []byte { return r.text }
 
-// Redact returns options with placeholder in place of secrets.
+// Redact returns options with placeholder in place of secrets. Nil Rules know
+// none and hide everything.
 func (r *Rules) Redact(raw []byte, placeholder string) json.RawMessage {
 	if len(raw) == 0 {
 		return nil
+	}
+	if r == nil {
+		return (*schema.Schema)(nil).Redact(raw, placeholder)
 	}
 	return r.compiled.Redact(raw, placeholder)
 }

@@ -120,6 +120,7 @@ func TestMergeLetsTheUpperOnesWin(t *testing.T) {
 		{``, `{"a":1}`, `{"a":1}`},
 		{`{"b":{"x":1},"a":1}`, `{"b":{"y":2}}`, `{"a":1,"b":{"y":2}}`},
 		{`{"a":1}`, `{"a":null,"b":null}`, ``},
+		{`{"a":"x"}`, `{"a":"<secret>","b":1}`, `{"a":"x","b":1}`},
 	}
 	for _, tt := range tests {
 		got, err := options.Merge([]byte(tt.under), []byte(tt.over))

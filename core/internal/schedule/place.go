@@ -4,48 +4,10 @@ package schedule
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
-
-// Want is all that matters of a task for its placement. Tasks with equal wants
-// are interchangeable but for their age.
-type Want struct {
-	Kind downloader.SourceKind
-	// Node and Downloader are the owner's choice, empty for any.
-	Node       core.NodeID
-	Downloader core.DownloaderID
-}
-
-// WantOf returns what matters of a task.
-func WantOf(t *core.Task) Want {
-	return Want{Kind: t.Source.Kind, Node: t.WantedNode, Downloader: t.WantedDownloader}
-}
-
-// Candidate is a downloader in a snapshot.
-type Candidate struct {
-	ID      core.DownloaderID
-	Node    core.NodeID
-	Name    string
-	Enabled bool
-	// Sources is nil while its plugin has not described itself yet.
-	Sources []downloader.SourceKind
-	// Trouble says why it takes no new jobs now; nil when it does.
-	Trouble *core.Waiting
-	// Active of MaxActive places are taken.
-	Active, MaxActive int
-	// Weight is its share among candidates that suit as well, from 1.
-	Weight int
-}
-
-// suits reports whether the want leaves the candidate open as a choice at all.
-func (c *Candidate) suits(w Want) bool {
-	return (w.Node == "" || w.Node == c.Node) && (w.Downloader == "" || w.Downloader == c.ID) &&
-		(c.Sources == nil || slices.Contains(c.Sources, w.Kind))
-}
 
 // load is how full the candidate would be with one job more, for its weight.
 func (c *Candidate) load() float64 { return float64(c.Active+1) / float64(max(c.Weight, 1)) }
@@ -74,10 +36,7 @@ func Place(w Want, candidates []Candidate) (int, *core.Waiting) {
 		return best, nil
 	}
 	if why == nil {
-		why = &core.Waiting{
-			Code:    errs.NoDownloaderForSource,
-			Message: fmt.Sprintf("No downloader takes a source of kind %q; an admin can add one.", w.Kind),
-		}
+		why = unmet(w, candidates)
 	}
 	return -1, why
 }

@@ -11,26 +11,50 @@ import (
 // look at than one, and none of them blocks the others. It is not safe for
 // concurrent use.
 type Queue struct {
-	classes map[Want]*idHeap
-	size    int
+	classes map[Want]*class
+	tasks   map[core.TaskID]*entry
 }
 
 // NewQueue returns an empty queue.
-func NewQueue() *Queue { return &Queue{classes: map[Want]*idHeap{}} }
+func NewQueue() *Queue {
+	return &Queue{classes: map[Want]*class{}, tasks: map[core.TaskID]*entry{}}
+}
 
-// Push adds a task.
+// Push adds a task. One that is there already, with another want, changes it
+// and keeps its place.
 func (q *Queue) Push(w Want, id core.TaskID) {
-	h := q.classes[w]
-	if h == nil {
-		h = &idHeap{}
-		q.classes[w] = h
+	if e := q.tasks[id]; e != nil {
+		if e.want == w {
+			return
+		}
+		q.Remove(id)
 	}
-	heap.Push(h, id)
-	q.size++
+	c := q.classes[w]
+	if c == nil {
+		c = &class{}
+		q.classes[w] = c
+	}
+	e := &entry{id: id, want: w}
+	q.tasks[id] = e
+	heap.Push(c, e)
+}
+
+// Remove takes a task out, if it is there.
+func (q *Queue) Remove(id core.TaskID) {
+	e := q.tasks[id]
+	if e == nil {
+		return
+	}
+	delete(q.tasks, id)
+	c := q.classes[e.want]
+	heap.Remove(c, e.index)
+	if c.Len() == 0 {
+		delete(q.classes, e.want)
+	}
 }
 
 // Len returns the number of tasks.
-func (q *Queue) Len() int { return q.size }
+func (q *Queue) Len() int { return len(q.tasks) }
 
 // Assignment gives a task a place.
 type Assignment struct {
@@ -46,60 +70,64 @@ func (q *Queue) Assign(candidates []Candidate, limit int) []Assignment {
 	var out []Assignment
 	blocked := map[Want]bool{}
 	for len(out) < limit {
-		w, h := q.oldest(blocked)
-		if h == nil {
+		e := q.oldest(blocked)
+		if e == nil {
 			return out
 		}
-		i, _ := Place(w, candidates)
+		i, _ := Place(e.want, candidates)
 		if i < 0 {
-			blocked[w] = true
+			blocked[e.want] = true
 			continue
 		}
 		candidates[i].Active++
-		out = append(out, Assignment{Task: q.pop(w, h), Want: w, Node: candidates[i].Node, Downloader: candidates[i].ID})
+		q.Remove(e.id)
+		out = append(out, Assignment{Task: e.id, Want: e.want, Node: candidates[i].Node, Downloader: candidates[i].ID})
 	}
 	return out
 }
 
-// oldest returns the class with the oldest task among those not blocked.
-func (q *Queue) oldest(blocked map[Want]bool) (Want, *idHeap) {
-	var want Want
-	var found *idHeap
-	for w, h := range q.classes {
-		if !blocked[w] && (found == nil || (*h)[0] < (*found)[0]) {
-			want, found = w, h
+// oldest returns the oldest task of those classes that are not blocked.
+func (q *Queue) oldest(blocked map[Want]bool) *entry {
+	var found *entry
+	for w, c := range q.classes {
+		if !blocked[w] && (found == nil || (*c)[0].id < found.id) {
+			found = (*c)[0]
 		}
 	}
-	return want, found
+	return found
 }
 
-func (q *Queue) pop(w Want, h *idHeap) core.TaskID {
-	id, _ := heap.Pop(h).(core.TaskID)
-	if h.Len() == 0 {
-		delete(q.classes, w)
-	}
-	q.size--
-	return id
+// entry is a task in the queue.
+type entry struct {
+	id    core.TaskID
+	want  Want
+	index int // in its class
 }
 
-// idHeap is a heap of ids with the oldest on top: ids sort by time.
-type idHeap []core.TaskID
+// class is a heap of the tasks of one want with the oldest on top: ids sort by time.
+type class []*entry
 
-func (h idHeap) Len() int           { return len(h) }
-func (h idHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h idHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (c class) Len() int           { return len(c) }
+func (c class) Less(i, j int) bool { return c[i].id < c[j].id }
+
+func (c class) Swap(i, j int) {
+	c[i], c[j] = c[j], c[i]
+	c[i].index, c[j].index = i, j
+}
 
 // Push is for package heap.
-func (h *idHeap) Push(x any) {
-	if id, ok := x.(core.TaskID); ok {
-		*h = append(*h, id)
+func (c *class) Push(x any) {
+	if e, ok := x.(*entry); ok {
+		e.index = len(*c)
+		*c = append(*c, e)
 	}
 }
 
 // Pop is for package heap.
-func (h *idHeap) Pop() any {
-	old := *h
-	id := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return id
+func (c *class) Pop() any {
+	old := *c
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*c = old[:len(old)-1]
+	return e
 }

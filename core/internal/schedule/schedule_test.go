@@ -3,6 +3,7 @@ package schedule
 import (
 	"fmt"
 	"testing"
+	"unique"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -41,6 +42,10 @@ func TestPlace(t *testing.T) {
 		{"trouble is told rather than that another is disabled", http, []Candidate{candidate("a", func(c *Candidate) { c.Enabled = false }), candidate("b", func(c *Candidate) { c.Active = 10 })}, "", core.WaitingForSlot},
 		{"a plugin that has not described itself yet makes it wait", http, []Candidate{candidate("a", func(c *Candidate) { c.Sources = nil })}, "", errs.PluginStarting},
 		{"nobody takes it", http, nil, "", errs.NoDownloaderForSource},
+		{"one that cannot select files is passed over", Want{Kind: downloader.SourceMagnet, Select: true}, []Candidate{candidate("a", nil), candidate("b", selects)}, "b", ""},
+		{"one that does not take the options is passed over", Want{Kind: downloader.SourceHTTP, Options: unique.Make("split")}, []Candidate{candidate("a", takes("x")), candidate("b", takes("split"))}, "b", ""},
+		{"nobody takes the options any more", Want{Kind: downloader.SourceHTTP, Options: unique.Make("split")}, []Candidate{candidate("a", takes("x"))}, "", errs.InvalidOptions},
+		{"what a plugin takes is not known yet", Want{Kind: downloader.SourceHTTP, Select: true, Options: unique.Make("split")}, []Candidate{candidate("a", func(c *Candidate) { c.Sources = nil })}, "", errs.PluginStarting},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,6 +60,78 @@ func TestPlace(t *testing.T) {
 				t.Fatalf("got index %d, waiting %+v, want %q", i, why, tt.waiting)
 			}
 		})
+	}
+}
+
+func selects(c *Candidate) {
+	c.Capabilities = []downloader.Capability{downloader.CapabilitySelectFiles}
+}
+
+func takes(only string) func(*Candidate) {
+	return func(c *Candidate) {
+		c.CheckOptions = func(options string) error {
+			if options == only {
+				return nil
+			}
+			return errs.New(errs.InvalidOptions, "%s takes %s alone.", c.Name, only).WithField("options", "do not fit")
+		}
+	}
+}
+
+func disabled(change func(*Candidate)) func(*Candidate) {
+	return func(c *Candidate) {
+		change(c)
+		c.Enabled = false
+	}
+}
+
+func TestCheckTellsWhatNobodyCouldEverTake(t *testing.T) {
+	split := Want{Kind: downloader.SourceHTTP, Options: unique.Make("split")}
+	chosen := split
+	chosen.Downloader = "b"
+	tests := []struct {
+		name       string
+		want       Want
+		candidates []Candidate
+		message    string
+	}{
+		{"one of two takes it", split, []Candidate{candidate("a", takes("x")), candidate("b", takes("split"))}, ""},
+		{"one that is full takes it later", split, []Candidate{candidate("b", func(c *Candidate) { takes("split")(c); c.Active = 10 })}, ""},
+		{"the error is that of the first enabled one", split, []Candidate{candidate("a", disabled(takes("x"))), candidate("b", takes("y")), candidate("c", takes("z"))}, "b takes y alone."},
+		{"a disabled one that would take it does not count beside enabled ones", split, []Candidate{candidate("a", disabled(takes("split"))), candidate("b", takes("y"))}, "b takes y alone."},
+		{"a disabled one counts where there is no other", split, []Candidate{candidate("a", disabled(takes("split")))}, ""},
+		{"a chosen one counts though it is disabled", chosen, []Candidate{candidate("a", takes("x")), candidate("b", disabled(takes("split")))}, ""},
+		{"a chosen one that does not take it", chosen, []Candidate{candidate("a", takes("split")), candidate("b", takes("y"))}, "b takes y alone."},
+		{"one that takes no options", split, []Candidate{candidate("a", nil)}, "Downloader \"a\" takes no options."},
+		{"one that cannot select files", Want{Kind: downloader.SourceMagnet, Select: true}, []Candidate{candidate("a", nil)}, "Downloader \"a\" cannot load single files."},
+		{"nobody takes the source", Want{Kind: downloader.SourceFTP}, []Candidate{candidate("a", func(c *Candidate) { c.Sources = []downloader.SourceKind{downloader.SourceHTTP} })}, "No downloader takes a source of kind \"ftp\"."},
+		{"the chosen one does not take the source", Want{Kind: downloader.SourceFTP, Downloader: "a"}, []Candidate{candidate("a", func(c *Candidate) { c.Sources = []downloader.SourceKind{downloader.SourceHTTP} })}, "The chosen downloader does not take a source of kind \"ftp\"."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Check(tt.want, tt.candidates)
+			if tt.message == "" && err != nil || tt.message != "" && (err == nil || errs.MessageOf(err) != tt.message) {
+				t.Errorf("got %v, want %q", err, tt.message)
+			}
+		})
+	}
+}
+
+func TestATaskIsInTheQueueOnce(t *testing.T) {
+	q := NewQueue()
+	http, magnet := Want{Kind: downloader.SourceHTTP}, Want{Kind: downloader.SourceMagnet}
+	for _, id := range []core.TaskID{"c", "a", "b", "a", "d"} {
+		q.Push(http, id)
+	}
+	q.Push(magnet, "b") // it wants something else now
+	q.Remove("d")
+	q.Remove("d")
+	got := ""
+	for _, a := range q.Assign([]Candidate{candidate("x", nil)}, 10) {
+		got += string(a.Task)
+	}
+	if got != "abc" || q.Len() != 0 {
+		t.Errorf("assigned %q, left %d", got, q.Len())
 	}
 }
 

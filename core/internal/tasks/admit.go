@@ -2,11 +2,14 @@ package tasks
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/options"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -145,9 +148,15 @@ func (s *Service) startJob(tx *store.Tx, a schedule.Assignment) (*started, error
 	if err != nil {
 		return nil, err
 	}
+	opts, limits, err := s.jobOptions(a.Downloader, t)
+	if err != nil {
+		t.Fail(core.NewFailure(err, now), now)
+		return &started{task: t}, tx.PutTask(t)
+	}
 	job := &core.Job{
 		ID: core.NewID[core.JobID](), Node: a.Node, Downloader: a.Downloader, Revision: 1, Wish: core.JobRun,
 		Source: t.Source, InfoHash: t.InfoHash, CreatedAt: now.UTC(),
+		Files: t.Selection, Options: opts, Limits: limits, Resumes: t.Resumes,
 		Deliveries: []core.Delivery{{
 			Task: t.ID, Storage: t.Destination.Storage, Path: inHome(owner, t.Destination.Path), Attempt: t.Attempt,
 		}},
@@ -162,4 +171,18 @@ func (s *Service) startJob(tx *store.Tx, a schedule.Assignment) (*started, error
 		return nil, err
 	}
 	return &started{t, job}, tx.PutTask(t)
+}
+
+// jobOptions lays a task's options over those of its downloader, and takes out
+// what haul itself knows.
+func (s *Service) jobOptions(id core.DownloaderID, t *core.Task) (json.RawMessage, downloader.Limits, error) {
+	var under json.RawMessage
+	if d, err := s.registry.Downloader(string(id)); err == nil { // else it has just been deleted
+		under = d.Options
+	}
+	merged, err := options.Merge(under, t.Options)
+	if err != nil {
+		return nil, downloader.Limits{}, err
+	}
+	return options.Split(merged)
 }

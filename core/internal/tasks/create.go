@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/options"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -136,7 +137,9 @@ func hashRequest(req *core.NewTask) (string, error) {
 func (s *Service) enqueue(who *core.Identity, fresh []store.NewTask) []core.TaskView {
 	s.mu.Lock()
 	for i := range fresh {
-		s.queue.Push(schedule.WantOf(&fresh[i].Task), fresh[i].Task.ID)
+		if t := &fresh[i].Task; t.State == core.StateQueued {
+			s.queue.Push(schedule.WantOf(t), t.ID)
+		}
 	}
 	s.mu.Unlock()
 	s.Wake()
@@ -146,7 +149,9 @@ func (s *Service) enqueue(who *core.Identity, fresh []store.NewTask) []core.Task
 		v := s.nameAll(&fresh[i].Task)
 		v.OwnerName = who.Name
 		v.Progress.TotalBytes = v.TotalBytes
-		v.Waiting = waitsFor(&v.Task, candidates)
+		if v.State == core.StateQueued {
+			v.Waiting = waitsFor(&v.Task, candidates)
+		}
 		views = append(views, *v)
 		s.log.Debug("task created", "task", v.ID, "kind", v.Source.Kind)
 	}
@@ -162,7 +167,18 @@ func (s *Service) prepare(who *core.Identity, req *core.NewTask) ([]store.NewTas
 		return nil, errs.New(errs.InvalidRequest, "There are %d sources; %d is the most at once.", n, maxSources).WithField("sources", "too many")
 	}
 	template := core.Task{Owner: who.User, Wish: core.WishRun, State: core.StateQueued, Attempt: 1, CreatedAt: s.now().UTC()}
+	if req.Paused {
+		template.Wish, template.State = core.WishPause, core.StatePaused
+	}
 	if err := s.resolveNames(&template, req); err != nil {
+		return nil, err
+	}
+	var err error
+	if template.Options, err = options.Parse(req.Options); err != nil {
+		return nil, err
+	}
+	selection, err := cleanSelection(req.Files)
+	if err != nil {
 		return nil, err
 	}
 	fresh := make([]store.NewTask, 0, len(req.Sources))
@@ -171,10 +187,14 @@ func (s *Service) prepare(who *core.Identity, req *core.NewTask) ([]store.NewTas
 		src := &req.Sources[i]
 		t := template
 		t.ID = core.NewID[core.TaskID]()
-		if err := s.readSource(&t, src); err != nil {
+		torrent, err := s.readSource(&t, src)
+		if err != nil {
 			return nil, inField(err, src.Field)
 		}
-		if err := accepted(&t, candidates); err != nil {
+		if err := choose(&t, selection, torrent); err != nil {
+			return nil, err
+		}
+		if err := schedule.Check(schedule.WantOf(&t), candidates); err != nil {
 			return nil, inField(err, src.Field)
 		}
 		fresh = append(fresh, store.NewTask{Task: t, Content: src.Content})
@@ -212,18 +232,6 @@ func (s *Service) resolveNames(t *core.Task, req *core.NewTask) error {
 		t.WantedDownloader = d.ID
 	}
 	return nil
-}
-
-// accepted refuses a task that no downloader could ever take as things stand.
-func accepted(t *core.Task, candidates []schedule.Candidate) error {
-	_, why := schedule.Place(schedule.WantOf(t), candidates)
-	if why == nil || why.Code != errs.NoDownloaderForSource {
-		return nil
-	}
-	if t.WantedDownloader != "" {
-		return errs.New(errs.SourceNotSupported, "The chosen downloader does not take a source of kind %q.", t.Source.Kind)
-	}
-	return errs.New(errs.NoDownloaderForSource, "No downloader takes a source of kind %q.", t.Source.Kind)
 }
 
 // inField says which source of the request an error is about.

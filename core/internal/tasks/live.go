@@ -12,12 +12,21 @@ type liveJob struct {
 	id         core.JobID
 	node       core.NodeID
 	downloader core.DownloaderID
-	seen       core.ObservedJob
+	// wish and revision are those of the stored job.
+	wish     core.JobWish
+	revision int64
+	seen     core.ObservedJob
 	// tasks are as they are stored.
 	tasks map[core.TaskID]*core.Task
 }
 
-func (j *liveJob) takesPlace() bool { return j.seen.Phase.Active() }
+// takesPlace reports whether the job counts against its downloader's limit. One
+// that its owner has paused does not, so that others can load meanwhile; it
+// goes on at once when it is resumed, and nothing new starts until there is
+// room again. One that somebody stopped at the downloader keeps its place.
+func (j *liveJob) takesPlace() bool {
+	return j.seen.Phase.Active() && (j.seen.Phase != core.JobPaused || j.wish != core.JobPause)
+}
 
 // wouldChange reports whether a report changes anything that is stored.
 func (j *liveJob) wouldChange(o *core.ObservedJob, now time.Time) bool {
@@ -42,7 +51,7 @@ func newLiveJobs() *liveJobs {
 // add begins to follow a job.
 func (l *liveJobs) add(job *core.Job, tasks ...core.Task) {
 	j := &liveJob{
-		id: job.ID, node: job.Node, downloader: job.Downloader,
+		id: job.ID, node: job.Node, downloader: job.Downloader, wish: job.Wish, revision: job.Revision,
 		seen:  core.ObservedJob{ID: job.ID, Phase: core.JobAccepted},
 		tasks: make(map[core.TaskID]*core.Task, len(tasks)),
 	}
@@ -55,8 +64,22 @@ func (l *liveJobs) add(job *core.Job, tasks ...core.Task) {
 
 // see notes a report, and reports whether that freed a place.
 func (l *liveJobs) see(j *liveJob, o *core.ObservedJob) bool {
+	return l.recount(j, func() { j.seen = *o })
+}
+
+// order notes a job as it is stored now, and reports whether that freed a place.
+func (l *liveJobs) order(job *core.Job) bool {
+	j := l.jobs[job.ID]
+	if j == nil {
+		return false
+	}
+	return l.recount(j, func() { j.wish, j.revision = job.Wish, job.Revision })
+}
+
+// recount changes a job, and reports whether that freed a place.
+func (l *liveJobs) recount(j *liveJob, change func()) bool {
 	had := j.takesPlace()
-	j.seen = *o
+	change()
 	has := j.takesPlace()
 	switch {
 	case had && !has:

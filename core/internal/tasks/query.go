@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -104,7 +105,7 @@ func (s *Service) filter(ctx context.Context, who *core.Identity, q *core.TaskQu
 func (s *Service) view(ctx context.Context, t *core.Task) *core.TaskView {
 	v := s.nameAll(t)
 	v.OwnerName = s.owners.name(ctx, s.store, t.Owner)
-	if t.State.Ended() || t.State == core.StateQueued {
+	if t.State.Ended() || t.Job == "" {
 		v.Progress.TotalBytes = t.TotalBytes
 		if t.State == core.StateCompleted {
 			v.Progress.DoneBytes = t.TotalBytes
@@ -153,8 +154,23 @@ func (s *Service) viewLive(v *core.TaskView) {
 	case j.seen.Revision == 0:
 		v.Waiting = &core.Waiting{Code: core.WaitingForNode, Message: "The node has been told to start it."}
 	default:
-		v.Waiting = j.seen.Waiting
+		v.Waiting = j.waiting(&v.Task)
 	}
+}
+
+// waiting says why nothing moves, or why it does not stop. What the node says
+// counts once it knows what is wanted.
+func (j *liveJob) waiting(t *core.Task) *core.Waiting {
+	known := j.seen.Revision >= j.revision
+	switch {
+	case known && j.seen.Waiting != nil:
+		return j.seen.Waiting
+	case t.Wish == core.WishPause && t.CanPause() && t.State != core.StatePaused:
+		return &core.Waiting{Code: core.WaitingForPause, Message: "The downloader has been told to stop it."}
+	case t.Wish == core.WishRun && t.State == core.StatePaused && !known:
+		return &core.Waiting{Code: core.WaitingForNode, Message: "The node has been told to go on with it."}
+	}
+	return j.seen.Waiting
 }
 
 func delivered(t *core.Task) core.DeliveryProgress {
@@ -179,6 +195,7 @@ func (s *Service) candidates() []schedule.Candidate {
 // nameAll puts names to a task's ids.
 func (s *Service) nameAll(t *core.Task) *core.TaskView {
 	v := &core.TaskView{Task: *t}
+	v.Options = s.registry.RedactOptions(cmp.Or(t.Downloader, t.WantedDownloader), t.Options)
 	if t.Node != "" {
 		v.NodeName = s.registry.NodeName(t.Node)
 	}

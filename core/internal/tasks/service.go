@@ -4,6 +4,7 @@ package tasks
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,6 +27,8 @@ type Registry interface {
 	Downloader(idOrName string) (*core.Downloader, error)
 	DownloaderName(id core.DownloaderID) string
 	Storage(idOrName string) (*core.Storage, error)
+	// RedactOptions returns a task's options without secrets.
+	RedactOptions(id core.DownloaderID, options []byte) json.RawMessage
 }
 
 // Options configure a Service.

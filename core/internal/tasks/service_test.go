@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/options"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/secret"
 	"github.com/haul-dl/haul/core/internal/store"
@@ -38,6 +40,7 @@ type registry struct {
 	node       core.Node
 	storage    core.Storage
 	candidate  schedule.Candidate
+	options    []byte // the downloader's
 	dispatched chan core.JobID
 	mu         sync.Mutex
 }
@@ -69,7 +72,16 @@ func (r *registry) Downloader(name string) (*core.Downloader, error) {
 	if name != r.candidate.Name && name != string(r.candidate.ID) {
 		return nil, errs.New(errs.NotFound, "no downloader")
 	}
-	return &core.Downloader{ID: r.candidate.ID, Name: r.candidate.Name, Node: r.node.ID}, nil
+	return &core.Downloader{ID: r.candidate.ID, Name: r.candidate.Name, Node: r.node.ID, Options: r.options}, nil
+}
+
+func (r *registry) RedactOptions(_ core.DownloaderID, options []byte) json.RawMessage { return options }
+
+// change changes the downloader as the scheduler sees it.
+func (r *registry) change(fn func(*schedule.Candidate)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn(&r.candidate)
 }
 
 func (r *registry) DownloaderName(core.DownloaderID) string { return r.candidate.Name }
@@ -88,12 +100,22 @@ func newWorld(t *testing.T) *world {
 	w.reg = &registry{
 		node:    node,
 		storage: core.Storage{ID: core.NewID[core.StorageID](), Name: "local", Kind: core.StorageLocal, Root: filepath.Join(w.dir, "files")},
+		options: []byte(`{"split":3,"upload_limit":5}`),
 		candidate: schedule.Candidate{
 			ID: core.NewID[core.DownloaderID](), Node: node.ID, Name: "d", Enabled: true,
 			Sources: []downloader.SourceKind{downloader.SourceHTTP, downloader.SourceMagnet, downloader.SourceTorrent}, MaxActive: 2, Weight: 1,
+			Capabilities: []downloader.Capability{downloader.CapabilityPause, downloader.CapabilitySelectFiles, downloader.CapabilitySetLimits},
 		},
 		dispatched: make(chan core.JobID, 1000),
 	}
+	rules, err := options.NewRules(&downloader.Description{
+		Name: "p", Capabilities: w.reg.candidate.Capabilities, ReservedOptions: []string{"dir"},
+		OptionsSchema: []byte(`{"type":"object","additionalProperties":false,"properties":{"split":{"type":"integer","minimum":1}}}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reg.candidate.CheckOptions = func(raw string) error { return rules.Check([]byte(raw)) }
 	w.open()
 	t.Cleanup(w.close)
 	w.admin = w.user("admin", core.PermissionAdmin)
@@ -287,6 +309,16 @@ func TestNobodySeesOrTouchesAnothersTask(t *testing.T) {
 	calls := map[string]func(ctx context.Context) error{
 		"get":    func(ctx context.Context) error { _, err := w.service.Get(ctx, id); return err },
 		"cancel": func(ctx context.Context) error { _, err := w.service.Cancel(ctx, id); return err },
+		"pause":  func(ctx context.Context) error { _, err := w.service.Pause(ctx, id); return err },
+		"resume": func(ctx context.Context) error { _, err := w.service.Resume(ctx, id); return err },
+		"update": func(ctx context.Context) error { _, err := w.service.Update(ctx, id, &core.TaskChange{}); return err },
+		"act": func(ctx context.Context) error {
+			results, err := w.service.Act(ctx, core.ActionPause, []core.TaskID{id})
+			if err != nil {
+				return err
+			}
+			return results[0].Err
+		},
 		"retry":  func(ctx context.Context) error { _, err := w.service.Retry(ctx, id); return err },
 		"delete": func(ctx context.Context) error { return w.service.Delete(ctx, id, true) },
 		"files":  func(ctx context.Context) error { _, err := w.service.Files(ctx, id); return err },

@@ -14,11 +14,16 @@ import (
 // maxURI is how long a magnet link or URL may be, in bytes.
 const maxURI = 64 << 10
 
-// readSource fills in what a source tells of its task.
-func (s *Service) readSource(t *core.Task, src *core.NewSource) error {
+// readSource fills in what a source tells of its task, and returns the torrent
+// that was uploaded, if any.
+func (s *Service) readSource(t *core.Task, src *core.NewSource) (*source.Torrent, error) {
 	if src.Content != nil {
 		return s.readTorrent(t, src)
 	}
+	return nil, readURI(t, src)
+}
+
+func readURI(t *core.Task, src *core.NewSource) error {
 	if len(src.URI) > maxURI {
 		return errs.New(errs.InvalidSource, "The source is longer than %d bytes.", maxURI)
 	}
@@ -60,15 +65,15 @@ func chooseKind(guessed, wanted downloader.SourceKind) (downloader.SourceKind, e
 }
 
 // readTorrent checks an uploaded torrent file.
-func (s *Service) readTorrent(t *core.Task, src *core.NewSource) error {
+func (s *Service) readTorrent(t *core.Task, src *core.NewSource) (*source.Torrent, error) {
 	if int64(len(src.Content)) > s.torrentLimit {
-		return errs.New(errs.TorrentTooLarge, "The torrent file has %d bytes; %d is the most.", len(src.Content), s.torrentLimit)
+		return nil, errs.New(errs.TorrentTooLarge, "The torrent file has %d bytes; %d is the most.", len(src.Content), s.torrentLimit)
 	}
 	torrent, err := source.ParseTorrent(src.Content)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.Source = core.TaskSource{Kind: downloader.SourceTorrent, URI: src.URI, Uploaded: true}
 	t.Name, t.InfoHash, t.TotalBytes = torrent.Name, torrent.InfoHash, torrent.TotalBytes
-	return nil
+	return torrent, nil
 }

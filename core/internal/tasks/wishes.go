@@ -4,57 +4,126 @@ import (
 	"context"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/core/internal/schedule"
-	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
+
+// Pause stops a task for a while: a queued one at once, a running one when its
+// node has stopped it.
+func (s *Service) Pause(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return s.change(ctx, id, (*Service).pauseIn)
+}
+
+func (s *Service) pauseIn(e *edit) error {
+	if err := canPause(e, "paused"); err != nil {
+		return err
+	}
+	job, err := e.running()
+	if err != nil {
+		return err
+	}
+	if c := e.candidate(); job != nil && c != nil && !c.Has(downloader.CapabilityPause) {
+		return errs.New(errs.NotOffered, "Downloader %q cannot pause.", c.Name).
+			WithHint("Cancel the task and retry it later, or use a downloader that can pause.")
+	}
+	if !e.task.Pause(s.now()) || job == nil {
+		return nil
+	}
+	job.Pause()
+	return e.putJob(job)
+}
+
+// Resume lets a task go on: back to the queue, or at the downloader.
+func (s *Service) Resume(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return s.change(ctx, id, (*Service).resumeIn)
+}
+
+func (s *Service) resumeIn(e *edit) error {
+	if err := canPause(e, "resumed"); err != nil {
+		return err
+	}
+	job, err := e.running()
+	if err != nil {
+		return err
+	}
+	c := e.candidate()
+	if job != nil && job.Wish == core.JobRun && c != nil && !c.Has(downloader.CapabilityPause) {
+		return nil // it runs, and nothing could have stopped it
+	}
+	if !e.task.Resume(s.now()) || job == nil {
+		return nil
+	}
+	job.Resume()
+	return e.putJob(job)
+}
+
+// canPause refuses what is beyond pausing and resuming.
+func canPause(e *edit, what string) error {
+	switch {
+	case e.task.CanPause():
+		return nil
+	case e.task.Wish == core.WishCancel && !e.task.State.Ended():
+		return errs.New(errs.WrongState, "The task is being canceled and cannot be %s.", what)
+	}
+	wrong := errs.New(errs.WrongState, "A task that is %s cannot be %s.", e.task.State, what)
+	if e.task.State == core.StateFailed || e.task.State == core.StateCanceled {
+		return wrong.WithHint("Retry it to start it again.")
+	}
+	return wrong
+}
 
 // Cancel ends a task: a queued one at once, a running one when its node has
 // stopped it.
 func (s *Service) Cancel(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return s.change(ctx, id, func(tx *store.Tx, t *core.Task) error {
-		if t.State.Ended() {
-			return errs.New(errs.WrongState, "The task is %s already.", t.State)
-		}
-		return s.cancelIn(tx, t)
-	})
+	return s.change(ctx, id, (*Service).cancelIn)
 }
 
-func (s *Service) cancelIn(tx *store.Tx, t *core.Task) error {
-	if !t.Cancel(s.now()) || t.Job == "" {
-		return nil
+func (s *Service) cancelIn(e *edit) error {
+	if e.task.State.Ended() {
+		return errs.New(errs.WrongState, "The task is %s already.", e.task.State)
 	}
-	job, err := tx.Job(t.Job)
-	if errs.Is(err, errs.NotFound) {
-		return nil
-	}
+	return s.leaveIn(e)
+}
+
+// leaveIn ends a task, unless it has ended.
+func (s *Service) leaveIn(e *edit) error {
+	job, err := e.running()
 	if err != nil {
 		return err
 	}
-	job.Leave(t.ID)
-	return tx.PutJob(job)
+	if !e.task.Cancel(s.now()) || job == nil {
+		return nil
+	}
+	job.Leave(e.task.ID)
+	return e.putJob(job)
 }
 
-// Retry starts an ended task again, or a held delivery at once.
+// Retry starts an ended task again, a held delivery at once, and a paused task
+// too.
 func (s *Service) Retry(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return s.change(ctx, id, func(tx *store.Tx, t *core.Task) error {
-		if t.State == core.StateHeld {
-			return retryDelivery(tx, t)
-		}
-		if !t.Retry() {
-			return errs.New(errs.WrongState, "A task that is %s cannot be tried again.", t.State)
-		}
-		return nil
-	})
+	return s.change(ctx, id, (*Service).retryIn)
 }
 
-func retryDelivery(tx *store.Tx, t *core.Task) error {
-	job, err := tx.Job(t.Job)
+func (s *Service) retryIn(e *edit) error {
+	switch e.task.State {
+	case core.StateHeld:
+		return retryDelivery(e)
+	case core.StatePaused:
+		return s.resumeIn(e)
+	}
+	if !e.task.Retry() {
+		return errs.New(errs.WrongState, "A task that is %s cannot be tried again.", e.task.State)
+	}
+	return nil
+}
+
+func retryDelivery(e *edit) error {
+	job, err := e.tx.Job(e.task.Job)
 	if err != nil {
 		return err
 	}
-	job.RetryDelivery(t.ID)
-	return tx.PutJob(job)
+	job.RetryDelivery(e.task.ID)
+	return e.putJob(job)
 }
 
 // Delete hides a task and stops its job. With deleteData its delivered files
@@ -69,70 +138,21 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 			return err
 		}
 	}
-	_, err := s.change(ctx, id, func(tx *store.Tx, t *core.Task) error {
-		if err := s.cancelIn(tx, t); err != nil {
-			return err
-		}
-		now := s.now().UTC()
-		t.DeletedAt, t.DeleteData = &now, deleteData
-		if t.Source.Uploaded && t.State.Ended() {
-			return tx.DeleteContent(t.ID)
-		}
-		return nil
+	_, err := s.change(ctx, id, func(s *Service, e *edit) error {
+		e.task.DeleteData = deleteData
+		return s.deleteIn(e)
 	})
 	return err
 }
 
-// change carries out a change of a task that the caller may change, tells the
-// node, and shows the task.
-func (s *Service) change(ctx context.Context, id core.TaskID, fn func(*store.Tx, *core.Task) error) (*core.TaskView, error) {
-	who, err := core.IdentityFrom(ctx)
-	if err != nil {
-		return nil, err
+func (s *Service) deleteIn(e *edit) error {
+	if err := s.leaveIn(e); err != nil {
+		return err
 	}
-	var before core.TaskState
-	var task *core.Task
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		t, err := tx.Task(id)
-		if err != nil {
-			return err
-		}
-		if !mayManage(who, t) {
-			return notFound(id)
-		}
-		before, task = t.State, t
-		if err := fn(tx, t); err != nil {
-			return err
-		}
-		return tx.PutTask(t)
-	})
-	if err != nil {
-		return nil, err
+	now := s.now().UTC()
+	e.task.DeletedAt = &now
+	if e.task.Source.Uploaded && e.task.State.Ended() {
+		return e.tx.DeleteContent(e.task.ID)
 	}
-	s.afterChange(before, task)
-	return s.view(ctx, task), nil
+	return nil
 }
-
-func (s *Service) afterChange(before core.TaskState, t *core.Task) {
-	s.mu.Lock()
-	s.live.keep(t)
-	if t.State == core.StateQueued && before != core.StateQueued {
-		s.queue.Push(schedule.WantOf(t), t.ID)
-	}
-	s.mu.Unlock()
-	if t.State != before {
-		s.logMoved(t)
-	}
-	if t.Job != "" {
-		s.registry.Dispatch(t.Node, t.Job)
-	}
-	s.Wake()
-}
-
-// mayManage reports whether somebody may see and change a task. One that is
-// deleted is nobody's.
-func mayManage(who *core.Identity, t *core.Task) bool {
-	return t.DeletedAt == nil && (t.Owner == who.User && who.Has(core.PermissionDownload) || who.IsAdmin())
-}
-
-func notFound(id core.TaskID) error { return errs.New(errs.NotFound, "There is no task %q.", id) }

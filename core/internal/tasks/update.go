@@ -1,0 +1,187 @@
+package tasks
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/options"
+	"github.com/haul-dl/haul/core/internal/schedule"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/source"
+)
+
+// maxName is how long a name may be, in characters.
+const maxName = 255
+
+// Update changes a task. Its options may be anything that a downloader takes
+// until it has a job; from then on only the limits change.
+func (s *Service) Update(ctx context.Context, id core.TaskID, c *core.TaskChange) (*core.TaskView, error) {
+	t, err := s.mine(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	name, err := cleanName(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	torrent, err := s.uploaded(ctx, t, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.change(ctx, id, func(s *Service, e *edit) error {
+		if name != "" {
+			e.task.Name, e.task.Named = name, true
+		}
+		if err := updateFiles(e, c.Files, torrent); err != nil {
+			return err
+		}
+		if err := updateOptions(e, c.Options); err != nil {
+			return err
+		}
+		return s.passOn(e, c)
+	})
+}
+
+// cleanName returns the name without the space around it; "" for none.
+func cleanName(name *string) (string, error) {
+	if name == nil {
+		return "", nil
+	}
+	clean := strings.TrimSpace(*name)
+	why := ""
+	switch {
+	case clean == "":
+		why = "must not be empty"
+	case utf8.RuneCountInString(clean) > maxName:
+		why = "is too long"
+	case !utf8.ValidString(clean) || strings.ContainsFunc(clean, unicode.IsControl):
+		why = "contains characters that cannot be shown"
+	default:
+		return clean, nil
+	}
+	return "", errs.New(errs.InvalidRequest, "The name %s.", why).WithField("name", why)
+}
+
+// uploaded returns the torrent whose files are to be chosen, where it is in the
+// store.
+func (s *Service) uploaded(ctx context.Context, t *core.Task, c *core.TaskChange) (*source.Torrent, error) {
+	if c.Files == nil || !t.Source.Uploaded {
+		return nil, nil
+	}
+	content, err := s.store.Content(ctx, t.ID)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return source.ParseTorrent(content)
+}
+
+// updateFiles changes which files are wanted, while that still matters.
+func updateFiles(e *edit, files *[]int, torrent *source.Torrent) error {
+	if files == nil {
+		return nil
+	}
+	wanted, err := cleanSelection(*files)
+	if err != nil {
+		return err
+	}
+	switch e.task.State {
+	case core.StateTransferring, core.StateHeld, core.StateSeeding, core.StateCompleted:
+		return errs.New(errs.WrongState, "The task is %s: its files are loaded already.", e.task.State).
+			WithField("files", "cannot change any more")
+	}
+	before := e.task.Selection
+	if err := choose(e.task, wanted, torrent); err != nil {
+		return err
+	}
+	c := e.candidate()
+	if c != nil && !slices.Equal(before, e.task.Selection) && hasJob(e.task) && !c.Has(downloader.CapabilitySelectFiles) {
+		return errs.New(errs.NotOffered, "Downloader %q cannot load single files.", c.Name).WithField("files", "is not offered")
+	}
+	return nil
+}
+
+// hasJob reports whether a downloader works for the task.
+func hasJob(t *core.Task) bool { return t.Job != "" && !t.State.Ended() }
+
+// updateOptions lays options over those of the task.
+func updateOptions(e *edit, raw []byte) error {
+	if raw == nil {
+		return nil
+	}
+	merged, err := options.Merge(e.task.Options, raw)
+	if err != nil {
+		return err
+	}
+	changed, err := options.Changed(e.task.Options, merged)
+	if err != nil {
+		return err
+	}
+	if err := stillChangeable(e.task, changed); err != nil {
+		return err
+	}
+	e.task.Options = merged
+	c := e.candidate()
+	if len(changed) == 0 || !hasJob(e.task) || c == nil {
+		return nil
+	}
+	return c.CheckOptions(string(merged))
+}
+
+// stillChangeable refuses what comes too late: limits when nothing happens any
+// more, other options once the downloader has them.
+func stillChangeable(t *core.Task, changed []string) error {
+	if !hasJob(t) && t.State != core.StateCompleted {
+		return nil
+	}
+	wrong := errs.New(errs.WrongState, "The task is %s: only its limits can still change.", t.State).
+		WithHint("Set options before the task starts, or cancel it, set them, and retry it.")
+	if t.State == core.StateCompleted {
+		wrong = errs.New(errs.WrongState, "The task is completed: its options do not matter any more.")
+	}
+	for _, key := range changed {
+		if t.State == core.StateCompleted || !options.IsLimit(key) {
+			wrong = wrong.WithField("options."+key, "cannot change any more")
+		}
+	}
+	if len(wrong.Fields) == 0 {
+		return nil
+	}
+	return wrong
+}
+
+// passOn gives the job what is wanted now; without one, somebody must still be
+// able to take the task.
+func (s *Service) passOn(e *edit, c *core.TaskChange) error {
+	if c.Files == nil && c.Options == nil {
+		return nil
+	}
+	if e.task.Wish == core.WishCancel && !e.task.State.Ended() {
+		return errs.New(errs.WrongState, "The task is being canceled.")
+	}
+	if !hasJob(e.task) {
+		return schedule.Check(schedule.WantOf(e.task), e.candidates())
+	}
+	job, err := e.running()
+	if job == nil || err != nil {
+		return err
+	}
+	_, limits, err := s.jobOptions(job.Downloader, e.task)
+	if err != nil {
+		return err
+	}
+	limits.Seed = job.Limits.Seed
+	if slices.Equal(job.Files, e.task.Selection) && reflect.DeepEqual(job.Limits, limits) {
+		return nil
+	}
+	job.Want(e.task.Selection, limits)
+	return e.putJob(job)
+}
