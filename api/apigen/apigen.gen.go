@@ -76,6 +76,33 @@ func (e SourceKind) Valid() bool {
 	}
 }
 
+// Defines values for TaskActionRequestAction.
+const (
+	ActionCancel TaskActionRequestAction = "cancel"
+	ActionDelete TaskActionRequestAction = "delete"
+	ActionPause  TaskActionRequestAction = "pause"
+	ActionResume TaskActionRequestAction = "resume"
+	ActionRetry  TaskActionRequestAction = "retry"
+)
+
+// Valid indicates whether the value is a known member of the TaskActionRequestAction enum.
+func (e TaskActionRequestAction) Valid() bool {
+	switch e {
+	case ActionCancel:
+		return true
+	case ActionDelete:
+		return true
+	case ActionPause:
+		return true
+	case ActionResume:
+		return true
+	case ActionRetry:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TaskState.
 const (
 	TaskStateCanceled     TaskState = "canceled"
@@ -191,13 +218,21 @@ type CreateDownloaderRequest struct {
 	// Node The node it is on (id or name), "local" if left out.
 	Node *string `json:"node,omitempty"`
 
+	// Options Options of every job there, as the plugin's options schema says; a task's own win. Sent, they replace all that were there.
+	//
+	// Example: {"upload_limit":1048576}
+	Options *Options `json:"options,omitempty"`
+
+	// PathMap How the daemon calls the node's folders, where it is in a container or on another machine. Empty means that both call them the same. Shown to admins alone.
+	PathMap *PathMap `json:"path_map,omitempty"`
+
 	// Plugin The plugin that drives it.
 	Plugin string `json:"plugin"`
 
 	// PollInterval How often it is asked for progress, in seconds.
 	PollInterval *PollInterval `json:"poll_interval,omitempty"`
 
-	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 	Settings *Settings `json:"settings,omitempty"`
@@ -216,8 +251,21 @@ type CreateTasksRequest struct {
 	// Downloader What to download with (id or name); left out, haul chooses.
 	Downloader *string `json:"downloader,omitempty"`
 
+	// Files The indexes of the wanted files, from 0 in the order of the source, of each source; null or empty means all.
+	//
+	// Example: [0,2]
+	Files FilesInput `json:"files,omitempty,omitzero"`
+
 	// Node Where to download (id or name); left out, haul chooses.
 	Node *string `json:"node,omitempty"`
+
+	// Options What the downloader's plugin lets one set for a job, as its options schema says (GET /api/v1/plugins), and `download_limit` and `upload_limit` in bytes per second where it has `set_limits`. They win over the downloader's own options.
+	//
+	// Example: {"download_limit":1048576}
+	Options *TaskOptions `json:"options,omitempty"`
+
+	// Paused Whether the tasks wait until somebody resumes them.
+	Paused *bool `json:"paused,omitempty"`
 
 	// Sources What to fetch. Needed unless .torrent files are uploaded.
 	Sources *[]SourceInput `json:"sources,omitempty"`
@@ -247,8 +295,16 @@ type Downloader struct {
 	Name      string    `json:"name"`
 
 	// Node The node's name.
-	Node   string `json:"node"`
-	Plugin string `json:"plugin"`
+	Node string `json:"node"`
+
+	// Options Options of every job there, as the plugin's options schema says; a task's own win. Sent, they replace all that were there.
+	//
+	// Example: {"upload_limit":1048576}
+	Options Options `json:"options"`
+
+	// PathMap How the daemon calls the node's folders, where it is in a container or on another machine. Empty means that both call them the same. Shown to admins alone.
+	PathMap PathMap `json:"path_map"`
+	Plugin  string  `json:"plugin"`
 
 	// PluginPid The plugin's process on the node; null while none runs.
 	PluginPid *int `json:"plugin_pid"`
@@ -259,7 +315,7 @@ type Downloader struct {
 	// Restarts How often its plugin was started again.
 	Restarts int `json:"restarts"`
 
-	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 	Settings Settings `json:"settings"`
@@ -346,6 +402,11 @@ type FileList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// FilesInput The indexes of the wanted files, from 0 in the order of the source, of each source; null or empty means all.
+//
+// Example: [0,2]
+type FilesInput = FileSelection
+
 // Health defines model for Health.
 type Health struct {
 	// Status Always ok.
@@ -410,8 +471,31 @@ type NotReady struct {
 	Title string `json:"title"`
 }
 
+// Options Options of every job there, as the plugin's options schema says; a task's own win. Sent, they replace all that were there.
+//
+// Example: {"upload_limit":1048576}
+type Options = json.RawMessage
+
+// PathMap How the daemon calls the node's folders, where it is in a container or on another machine. Empty means that both call them the same. Shown to admins alone.
+type PathMap = []PathMapping
+
+// PathMapping defines model for PathMapping.
+type PathMapping struct {
+	// Daemon The folder's absolute path as the daemon sees it.
+	//
+	// Example: /downloads
+	Daemon string `json:"daemon"`
+
+	// Node The same folder's absolute path on the node.
+	//
+	// Example: /srv/haul/node/downloads
+	Node string `json:"node"`
+}
+
 // Plugin defines model for Plugin.
 type Plugin struct {
+	// Active Whether it is the one in use among several versions.
+	Active       bool     `json:"active"`
 	Capabilities []string `json:"capabilities"`
 
 	// DisplayName The daemon's name as people write it.
@@ -433,8 +517,14 @@ type Plugin struct {
 	// Node The name of the node that has it.
 	Node string `json:"node"`
 
+	// OptionsSchema A JSON Schema (draft 2020-12) of the options of a downloader and of a task, those included that haul itself knows.
+	OptionsSchema *json.RawMessage `json:"options_schema"`
+
 	// Path The executable.
 	Path string `json:"path"`
+
+	// ReservedOptions Options of the daemon that nobody may set, in any spelling.
+	ReservedOptions []string `json:"reserved_options"`
 
 	// SettingsSchema A JSON Schema (draft 2020-12) of the settings; writeOnly marks secrets.
 	SettingsSchema *json.RawMessage `json:"settings_schema"`
@@ -519,7 +609,7 @@ type Reason struct {
 	Message string `json:"message"`
 }
 
-// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are.
+// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 //
 // Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 type Settings = json.RawMessage
@@ -549,16 +639,24 @@ type Task struct {
 
 	// Error Why the task failed, or is held.
 	Error *TaskError `json:"error"`
-	ID    string     `json:"id"`
+
+	// Files The indexes of the wanted files; null means all.
+	Files *[]int `json:"files"`
+	ID    string `json:"id"`
 
 	// InfoHash For torrents, once known.
 	InfoHash *string `json:"info_hash"`
 
-	// Name From the source, until the downloader knows better.
+	// Name From the source, until the downloader knows better or somebody sets it.
 	Name string `json:"name"`
 
 	// Node The node's name, once chosen.
 	Node *string `json:"node"`
+
+	// Options What the downloader's plugin lets one set for a job, as its options schema says (GET /api/v1/plugins), and `download_limit` and `upload_limit` in bytes per second where it has `set_limits`. They win over the downloader's own options.
+	//
+	// Example: {"download_limit":1048576}
+	Options TaskOptions `json:"options"`
 
 	// Owner The user's name.
 	Owner     string       `json:"owner"`
@@ -570,7 +668,7 @@ type Task struct {
 	// - `starting`: a node has it, the downloader is told
 	// - `metadata`: the torrent's metadata is looked for
 	// - `downloading`: loads, or verifies what is there
-	// - `paused`: stopped by wish
+	// - `paused`: stopped by wish, or at the downloader by hand
 	// - `transferring`: loaded, the files go to the destination
 	// - `held`: loaded, but the delivery failed; the data is kept
 	// - `seeding`: delivered, and still shared
@@ -584,6 +682,33 @@ type Task struct {
 
 	// Wish What the owner wants.
 	Wish TaskWish `json:"wish"`
+}
+
+// TaskActionRequest defines model for TaskActionRequest.
+type TaskActionRequest struct {
+	Action TaskActionRequestAction `json:"action"`
+	Ids    []string                `json:"ids"`
+}
+
+// TaskActionRequestAction defines model for TaskActionRequest.Action.
+type TaskActionRequestAction string
+
+// TaskActionResult defines model for TaskActionResult.
+type TaskActionResult struct {
+	// Error Why it failed.
+	Error *Problem `json:"error"`
+
+	// ID As it was given.
+	ID string `json:"id"`
+	Ok bool   `json:"ok"`
+
+	// Task As it is now; null where it failed, or is deleted.
+	Task *Task `json:"task"`
+}
+
+// TaskActionResults defines model for TaskActionResults.
+type TaskActionResults struct {
+	Items []TaskActionResult `json:"items"`
 }
 
 // TaskDelivery defines model for TaskDelivery.
@@ -626,6 +751,11 @@ type TaskList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// TaskOptions What the downloader's plugin lets one set for a job, as its options schema says (GET /api/v1/plugins), and `download_limit` and `upload_limit` in bytes per second where it has `set_limits`. They win over the downloader's own options.
+//
+// Example: {"download_limit":1048576}
+type TaskOptions = json.RawMessage
+
 // TaskProgress defines model for TaskProgress.
 type TaskProgress struct {
 	DoneBytes    int64 `json:"done_bytes"`
@@ -657,7 +787,7 @@ type TaskSource struct {
 // - `starting`: a node has it, the downloader is told
 // - `metadata`: the torrent's metadata is looked for
 // - `downloading`: loads, or verifies what is there
-// - `paused`: stopped by wish
+// - `paused`: stopped by wish, or at the downloader by hand
 // - `transferring`: loaded, the files go to the destination
 // - `held`: loaded, but the delivery failed; the data is kept
 // - `seeding`: delivered, and still shared
@@ -675,10 +805,13 @@ type TestDownloaderRequest struct {
 	Name *string `json:"name,omitempty"`
 
 	// Node The node to try it on (id or name), "local" if left out.
-	Node   *string `json:"node,omitempty"`
-	Plugin string  `json:"plugin"`
+	Node *string `json:"node,omitempty"`
 
-	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	// PathMap How the daemon calls the node's folders, where it is in a container or on another machine. Empty means that both call them the same. Shown to admins alone.
+	PathMap *PathMap `json:"path_map,omitempty"`
+	Plugin  string   `json:"plugin"`
+
+	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 	Settings *Settings `json:"settings,omitempty"`
@@ -695,19 +828,41 @@ type UpdateDownloaderRequest struct {
 	Name *string `json:"name,omitempty"`
 
 	// Node Id or name; cannot change while jobs are there.
-	Node   *string `json:"node,omitempty"`
-	Plugin *string `json:"plugin,omitempty"`
+	Node *string `json:"node,omitempty"`
+
+	// Options Options of every job there, as the plugin's options schema says; a task's own win. Sent, they replace all that were there.
+	//
+	// Example: {"upload_limit":1048576}
+	Options *Options `json:"options,omitempty"`
+
+	// PathMap How the daemon calls the node's folders, where it is in a container or on another machine. Empty means that both call them the same. Shown to admins alone.
+	PathMap *PathMap `json:"path_map,omitempty"`
+	Plugin  *string  `json:"plugin,omitempty"`
 
 	// PollInterval How often it is asked for progress, in seconds.
 	PollInterval *PollInterval `json:"poll_interval,omitempty"`
 
-	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 	Settings *Settings `json:"settings,omitempty"`
 
 	// Weight Its share among downloaders that suit as well.
 	Weight *Weight `json:"weight,omitempty"`
+}
+
+// UpdateTaskRequest defines model for UpdateTaskRequest.
+type UpdateTaskRequest struct {
+	// Files The indexes of the wanted files, from 0 in the order of the source, of each source; null or empty means all.
+	//
+	// Example: [0,2]
+	Files FilesInput `json:"files,omitempty,omitzero"`
+
+	// Name What people call it; the downloader's name for it does not count any more.
+	Name *string `json:"name,omitempty"`
+
+	// Options Options by key; those of other keys stay, and null removes one.
+	Options *json.RawMessage `json:"options,omitempty"`
 }
 
 // UploadTasksRequest defines model for UploadTasksRequest.
@@ -805,6 +960,12 @@ type CreateTasksJSONRequestBody = CreateTasksRequest
 // CreateTasksMultipartRequestBody defines body for CreateTasks for multipart/form-data ContentType.
 type CreateTasksMultipartRequestBody = UploadTasksRequest
 
+// ActOnTasksJSONRequestBody defines body for ActOnTasks for application/json ContentType.
+type ActOnTasksJSONRequestBody = TaskActionRequest
+
+// UpdateTaskJSONRequestBody defines body for UpdateTask for application/json ContentType.
+type UpdateTaskJSONRequestBody = UpdateTaskRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// Login Exchange a password for a token
@@ -849,18 +1010,30 @@ type ServerInterface interface {
 	// CreateTasks Create a task for each source, all or none
 	// (POST /api/v1/tasks)
 	CreateTasks(w http.ResponseWriter, r *http.Request, params CreateTasksParams)
+	// ActOnTasks Do the same to many tasks
+	// (POST /api/v1/tasks/actions)
+	ActOnTasks(w http.ResponseWriter, r *http.Request)
 	// DeleteTask Stop a task and hide it
 	// (DELETE /api/v1/tasks/{id})
 	DeleteTask(w http.ResponseWriter, r *http.Request, id TaskID, params DeleteTaskParams)
 	// GetTask Show a task
 	// (GET /api/v1/tasks/{id})
 	GetTask(w http.ResponseWriter, r *http.Request, id TaskID)
+	// UpdateTask Change a task; fields that are left out stay
+	// (PATCH /api/v1/tasks/{id})
+	UpdateTask(w http.ResponseWriter, r *http.Request, id TaskID)
 	// CancelTask End a task before it is complete
 	// (POST /api/v1/tasks/{id}/cancel)
 	CancelTask(w http.ResponseWriter, r *http.Request, id TaskID)
 	// ListTaskFiles List a task's files
 	// (GET /api/v1/tasks/{id}/files)
 	ListTaskFiles(w http.ResponseWriter, r *http.Request, id TaskID)
+	// PauseTask Stop a task for a while
+	// (POST /api/v1/tasks/{id}/pause)
+	PauseTask(w http.ResponseWriter, r *http.Request, id TaskID)
+	// ResumeTask Let a paused task go on
+	// (POST /api/v1/tasks/{id}/resume)
+	ResumeTask(w http.ResponseWriter, r *http.Request, id TaskID)
 	// RetryTask Start a failed or canceled task again, or a held delivery
 	// (POST /api/v1/tasks/{id}/retry)
 	RetryTask(w http.ResponseWriter, r *http.Request, id TaskID)
@@ -1294,6 +1467,20 @@ func (siw *ServerInterfaceWrapper) CreateTasks(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ActOnTasks operation middleware
+func (siw *ServerInterfaceWrapper) ActOnTasks(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ActOnTasks(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeleteTask operation middleware
 func (siw *ServerInterfaceWrapper) DeleteTask(w http.ResponseWriter, r *http.Request) {
 
@@ -1362,6 +1549,32 @@ func (siw *ServerInterfaceWrapper) GetTask(w http.ResponseWriter, r *http.Reques
 	handler.ServeHTTP(w, r)
 }
 
+// UpdateTask operation middleware
+func (siw *ServerInterfaceWrapper) UpdateTask(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateTask(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CancelTask operation middleware
 func (siw *ServerInterfaceWrapper) CancelTask(w http.ResponseWriter, r *http.Request) {
 
@@ -1405,6 +1618,58 @@ func (siw *ServerInterfaceWrapper) ListTaskFiles(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListTaskFiles(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PauseTask operation middleware
+func (siw *ServerInterfaceWrapper) PauseTask(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PauseTask(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResumeTask operation middleware
+func (siw *ServerInterfaceWrapper) ResumeTask(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResumeTask(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1595,9 +1860,17 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks", wrapper.CreateTasks).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/tasks/actions", wrapper.ActOnTasks).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}", wrapper.DeleteTask).Methods(http.MethodDelete)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}", wrapper.GetTask).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}", wrapper.UpdateTask).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/pause", wrapper.PauseTask).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/resume", wrapper.ResumeTask).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/cancel", wrapper.CancelTask).Methods(http.MethodPost)
 
@@ -2169,6 +2442,45 @@ func (response CreateTasksdefaultApplicationProblemPlusJSONResponse) VisitCreate
 	return err
 }
 
+type ActOnTasksRequestObject struct {
+	Body *ActOnTasksJSONRequestBody
+}
+
+type ActOnTasksResponseObject interface {
+	VisitActOnTasksResponse(w http.ResponseWriter) error
+}
+
+type ActOnTasks200JSONResponse TaskActionResults
+
+func (response ActOnTasks200JSONResponse) VisitActOnTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnTasksdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ActOnTasksdefaultApplicationProblemPlusJSONResponse) VisitActOnTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteTaskRequestObject struct {
 	ID     TaskID `json:"id"`
 	Params DeleteTaskParams
@@ -2231,6 +2543,46 @@ type GetTaskdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTaskdefaultApplicationProblemPlusJSONResponse) VisitGetTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTaskRequestObject struct {
+	ID   TaskID `json:"id"`
+	Body *UpdateTaskJSONRequestBody
+}
+
+type UpdateTaskResponseObject interface {
+	VisitUpdateTaskResponse(w http.ResponseWriter) error
+}
+
+type UpdateTask200JSONResponse struct{ TaskJSONResponse }
+
+func (response UpdateTask200JSONResponse) VisitUpdateTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTaskdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateTaskdefaultApplicationProblemPlusJSONResponse) VisitUpdateTaskResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2309,6 +2661,84 @@ type ListTaskFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTaskFilesdefaultApplicationProblemPlusJSONResponse) VisitListTaskFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseTaskRequestObject struct {
+	ID TaskID `json:"id"`
+}
+
+type PauseTaskResponseObject interface {
+	VisitPauseTaskResponse(w http.ResponseWriter) error
+}
+
+type PauseTask200JSONResponse struct{ TaskJSONResponse }
+
+func (response PauseTask200JSONResponse) VisitPauseTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseTaskdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PauseTaskdefaultApplicationProblemPlusJSONResponse) VisitPauseTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeTaskRequestObject struct {
+	ID TaskID `json:"id"`
+}
+
+type ResumeTaskResponseObject interface {
+	VisitResumeTaskResponse(w http.ResponseWriter) error
+}
+
+type ResumeTask200JSONResponse struct{ TaskJSONResponse }
+
+func (response ResumeTask200JSONResponse) VisitResumeTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeTaskdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResumeTaskdefaultApplicationProblemPlusJSONResponse) VisitResumeTaskResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2493,18 +2923,30 @@ type StrictServerInterface interface {
 	// CreateTasks Create a task for each source, all or none
 	// (POST /api/v1/tasks)
 	CreateTasks(ctx context.Context, request CreateTasksRequestObject) (CreateTasksResponseObject, error)
+	// ActOnTasks Do the same to many tasks
+	// (POST /api/v1/tasks/actions)
+	ActOnTasks(ctx context.Context, request ActOnTasksRequestObject) (ActOnTasksResponseObject, error)
 	// DeleteTask Stop a task and hide it
 	// (DELETE /api/v1/tasks/{id})
 	DeleteTask(ctx context.Context, request DeleteTaskRequestObject) (DeleteTaskResponseObject, error)
 	// GetTask Show a task
 	// (GET /api/v1/tasks/{id})
 	GetTask(ctx context.Context, request GetTaskRequestObject) (GetTaskResponseObject, error)
+	// UpdateTask Change a task; fields that are left out stay
+	// (PATCH /api/v1/tasks/{id})
+	UpdateTask(ctx context.Context, request UpdateTaskRequestObject) (UpdateTaskResponseObject, error)
 	// CancelTask End a task before it is complete
 	// (POST /api/v1/tasks/{id}/cancel)
 	CancelTask(ctx context.Context, request CancelTaskRequestObject) (CancelTaskResponseObject, error)
 	// ListTaskFiles List a task's files
 	// (GET /api/v1/tasks/{id}/files)
 	ListTaskFiles(ctx context.Context, request ListTaskFilesRequestObject) (ListTaskFilesResponseObject, error)
+	// PauseTask Stop a task for a while
+	// (POST /api/v1/tasks/{id}/pause)
+	PauseTask(ctx context.Context, request PauseTaskRequestObject) (PauseTaskResponseObject, error)
+	// ResumeTask Let a paused task go on
+	// (POST /api/v1/tasks/{id}/resume)
+	ResumeTask(ctx context.Context, request ResumeTaskRequestObject) (ResumeTaskResponseObject, error)
 	// RetryTask Start a failed or canceled task again, or a held delivery
 	// (POST /api/v1/tasks/{id}/retry)
 	RetryTask(ctx context.Context, request RetryTaskRequestObject) (RetryTaskResponseObject, error)
@@ -2951,6 +3393,37 @@ func (sh *strictHandler) CreateTasks(w http.ResponseWriter, r *http.Request, par
 	}
 }
 
+// ActOnTasks operation middleware
+func (sh *strictHandler) ActOnTasks(w http.ResponseWriter, r *http.Request) {
+	var request ActOnTasksRequestObject
+
+	var body ActOnTasksJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ActOnTasks(ctx, request.(ActOnTasksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ActOnTasks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ActOnTasksResponseObject); ok {
+		if err := validResponse.VisitActOnTasksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // DeleteTask operation middleware
 func (sh *strictHandler) DeleteTask(w http.ResponseWriter, r *http.Request, id TaskID, params DeleteTaskParams) {
 	var request DeleteTaskRequestObject
@@ -3004,6 +3477,39 @@ func (sh *strictHandler) GetTask(w http.ResponseWriter, r *http.Request, id Task
 	}
 }
 
+// UpdateTask operation middleware
+func (sh *strictHandler) UpdateTask(w http.ResponseWriter, r *http.Request, id TaskID) {
+	var request UpdateTaskRequestObject
+
+	request.ID = id
+
+	var body UpdateTaskJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTask(ctx, request.(UpdateTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTask")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateTaskResponseObject); ok {
+		if err := validResponse.VisitUpdateTaskResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CancelTask operation middleware
 func (sh *strictHandler) CancelTask(w http.ResponseWriter, r *http.Request, id TaskID) {
 	var request CancelTaskRequestObject
@@ -3049,6 +3555,58 @@ func (sh *strictHandler) ListTaskFiles(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListTaskFilesResponseObject); ok {
 		if err := validResponse.VisitListTaskFilesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PauseTask operation middleware
+func (sh *strictHandler) PauseTask(w http.ResponseWriter, r *http.Request, id TaskID) {
+	var request PauseTaskRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseTask(ctx, request.(PauseTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseTask")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PauseTaskResponseObject); ok {
+		if err := validResponse.VisitPauseTaskResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResumeTask operation middleware
+func (sh *strictHandler) ResumeTask(w http.ResponseWriter, r *http.Request, id TaskID) {
+	var request ResumeTaskRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeTask(ctx, request.(ResumeTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeTask")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResumeTaskResponseObject); ok {
+		if err := validResponse.VisitResumeTaskResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

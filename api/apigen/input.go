@@ -64,3 +64,24 @@ func (d NewDestination) MarshalJSON() ([]byte, error) {
 }
 
 func isString(b []byte) bool { return bytes.HasPrefix(b, []byte{'"'}) }
+
+// FileSelection is which files a caller wants: nil Indexes want all. One that
+// was not Given says nothing.
+type FileSelection struct {
+	Given   bool
+	Indexes []int
+}
+
+// UnmarshalJSON reads a list, or null.
+func (f *FileSelection) UnmarshalJSON(b []byte) error {
+	f.Given, f.Indexes = true, nil
+	return json.Unmarshal(b, &f.Indexes)
+}
+
+// MarshalJSON writes a list.
+func (f FileSelection) MarshalJSON() ([]byte, error) {
+	if f.Indexes == nil {
+		return []byte("[]"), nil
+	}
+	return json.Marshal(f.Indexes)
+}

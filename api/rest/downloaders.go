@@ -25,6 +25,7 @@ func (s *server) CreateDownloader(ctx context.Context, r apigen.CreateDownloader
 	b := r.Body
 	view, err := s.Downloaders.Create(ctx, &core.DownloaderChange{
 		Name: &b.Name, Node: b.Node, Plugin: &b.Plugin, Enabled: b.Enabled, Settings: value(b.Settings),
+		Options: value(b.Options), PathMap: pathMap(b.PathMap),
 		MaxActive: b.MaxActive, Weight: b.Weight, PollInterval: b.PollInterval,
 	})
 	if err != nil {
@@ -47,6 +48,7 @@ func (s *server) UpdateDownloader(ctx context.Context, r apigen.UpdateDownloader
 	b := r.Body
 	view, err := s.Downloaders.Update(ctx, r.ID, &core.DownloaderChange{
 		Name: b.Name, Node: b.Node, Plugin: b.Plugin, Enabled: b.Enabled, Settings: value(b.Settings),
+		Options: value(b.Options), PathMap: pathMap(b.PathMap),
 		MaxActive: b.MaxActive, Weight: b.Weight, PollInterval: b.PollInterval,
 	})
 	if err != nil {
@@ -76,7 +78,7 @@ func (s *server) TestDownloader(ctx context.Context, r apigen.TestDownloaderRequ
 func (s *server) TestUnsavedDownloader(ctx context.Context, r apigen.TestUnsavedDownloaderRequestObject) (apigen.TestUnsavedDownloaderResponseObject, error) {
 	b := r.Body
 	result, err := s.Downloaders.TestUnsaved(ctx, &core.DownloaderChange{
-		Name: b.Name, Node: b.Node, Plugin: &b.Plugin, Settings: value(b.Settings),
+		Name: b.Name, Node: b.Node, Plugin: &b.Plugin, Settings: value(b.Settings), PathMap: pathMap(b.PathMap),
 	})
 	if err != nil {
 		return nil, err

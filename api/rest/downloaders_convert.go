@@ -13,7 +13,8 @@ import (
 func downloaderOf(v *core.DownloaderView) apigen.Downloader {
 	return apigen.Downloader{
 		ID: string(v.ID), Name: v.Name, Node: named(v.NodeName, v.Node), Plugin: v.Plugin, Enabled: v.Enabled,
-		Settings: settingsOf(v.Settings), MaxActive: v.MaxActive, Weight: v.Weight, PollInterval: v.PollInterval,
+		Settings: jsonObject(v.Settings), Options: jsonObject(v.Options), PathMap: pathMapOf(v.PathMap),
+		MaxActive: v.MaxActive, Weight: v.Weight, PollInterval: v.PollInterval,
 		Health: apigen.DownloaderHealth{
 			State: healthStateOf(v.Health.State), Code: optional(string(v.Health.Code)),
 			Message: optional(v.Health.Message), Version: optional(v.Health.Version),
@@ -23,11 +24,32 @@ func downloaderOf(v *core.DownloaderView) apigen.Downloader {
 	}
 }
 
-func settingsOf(raw json.RawMessage) json.RawMessage {
+// jsonObject returns an empty object for none.
+func jsonObject(raw json.RawMessage) json.RawMessage {
 	if len(raw) == 0 {
 		return json.RawMessage("{}")
 	}
 	return raw
+}
+
+func pathMapOf(m []core.PathMapping) apigen.PathMap {
+	out := make(apigen.PathMap, len(m))
+	for i, entry := range m {
+		out[i] = apigen.PathMapping{Daemon: entry.Daemon, Node: entry.Node}
+	}
+	return out
+}
+
+// pathMap returns nil for one that was not given.
+func pathMap(m *apigen.PathMap) *[]core.PathMapping {
+	if m == nil {
+		return nil
+	}
+	out := make([]core.PathMapping, len(*m))
+	for i, entry := range *m {
+		out[i] = core.PathMapping{Daemon: entry.Daemon, Node: entry.Node}
+	}
+	return &out
 }
 
 func healthStateOf(s core.HealthState) apigen.HealthState {
@@ -59,7 +81,7 @@ func pluginsOf(views []core.PluginView) apigen.PluginListJSONResponse {
 func pluginOf(v *core.PluginView) apigen.Plugin {
 	out := apigen.Plugin{
 		Name: v.Name, DisplayName: cmp.Or(v.DisplayName, v.Name), Version: optional(v.Version), Node: named(v.NodeName, v.Node),
-		Path: v.Path, Sha256: v.SHA256, Capabilities: texts(v.Capabilities),
+		Active: v.Active, Path: v.Path, Sha256: v.SHA256, ReservedOptions: append([]string{}, v.ReservedOptions...), Capabilities: texts(v.Capabilities),
 		Sources: make([]apigen.SourceKind, len(v.Sources)),
 		Managed: v.Managed, ManagedHint: optional(v.ManagedHint), Error: failureOf(v.Failure),
 		Instances: make([]apigen.PluginInstance, len(v.Instances)),
@@ -76,6 +98,10 @@ func pluginOf(v *core.PluginView) apigen.Plugin {
 	if len(v.SettingsSchema) > 0 {
 		schema := json.RawMessage(v.SettingsSchema)
 		out.SettingsSchema = &schema
+	}
+	if len(v.OptionsSchema) > 0 {
+		schema := json.RawMessage(v.OptionsSchema)
+		out.OptionsSchema = &schema
 	}
 	return out
 }

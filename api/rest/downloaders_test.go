@@ -19,7 +19,8 @@ func TestDownloaders(t *testing.T) {
 	if err := json.Unmarshal(d.Settings, &settings); err != nil {
 		t.Fatal(err)
 	}
-	if d.Node != "local" || settings["secret"] != core.RedactedSecret || *d.Health.Code != "downloader_unreachable" || *d.PluginPid != 42 {
+	if d.Node != "local" || settings["secret"] != core.RedactedSecret || *d.Health.Code != "downloader_unreachable" || *d.PluginPid != 42 ||
+		string(d.Options) != `{"split":4}` || !reflect.DeepEqual(d.PathMap, apigen.PathMap{{Daemon: "/downloads", Node: "/srv/d"}}) {
 		t.Errorf("got %+v", d)
 	}
 	h.do("GET", "/api/v1/downloaders/none", "").problem(404, "not_found")
@@ -35,12 +36,24 @@ func TestDownloaderChangesAreHandedOver(t *testing.T) {
 	if !reflect.DeepEqual(h.downloaders.change, want) {
 		t.Errorf("create: got %+v", h.downloaders.change)
 	}
+	h.do("PATCH", "/api/v1/downloaders/aria2", `{"options":{"split":4},"path_map":[{"daemon":"/d","node":"/n"}]}`).is(200)
+	want = &core.DownloaderChange{Options: []byte(`{"split":4}`), PathMap: &[]core.PathMapping{{Daemon: "/d", Node: "/n"}}}
+	if !reflect.DeepEqual(h.downloaders.change, want) {
+		t.Errorf("update: got %+v", h.downloaders.change)
+	}
+	h.do("PATCH", "/api/v1/downloaders/aria2", `{"path_map":[]}`).is(200)
+	if want := (&core.DownloaderChange{PathMap: &[]core.PathMapping{}}); !reflect.DeepEqual(h.downloaders.change, want) {
+		t.Errorf("update: got %+v", h.downloaders.change)
+	}
+	h.do("PATCH", "/api/v1/downloaders/aria2", `{"path_map":[{"daemon":"/d"}]}`).problem(400, "invalid_request")
+	h.do("PATCH", "/api/v1/downloaders/aria2", `{"path_map":[{"daemon":"/d","node":"/n","x":1}]}`).problem(400, "unknown_field")
+	h.do("PATCH", "/api/v1/downloaders/aria2", `{"options":[]}`).problem(400, "invalid_request")
 	h.do("PATCH", "/api/v1/downloaders/aria2", `{"enabled":false}`).is(200)
 	if want := (&core.DownloaderChange{Enabled: new(false)}); !reflect.DeepEqual(h.downloaders.change, want) {
 		t.Errorf("update: got %+v", h.downloaders.change)
 	}
-	h.do("POST", "/api/v1/downloaders/test", `{"plugin":"p","settings":{}}`).is(200)
-	if want := (&core.DownloaderChange{Plugin: new("p"), Settings: []byte(`{}`)}); !reflect.DeepEqual(h.downloaders.change, want) {
+	h.do("POST", "/api/v1/downloaders/test", `{"plugin":"p","settings":{},"path_map":[{"daemon":"/d","node":"/n"}]}`).is(200)
+	if want := (&core.DownloaderChange{Plugin: new("p"), Settings: []byte(`{}`), PathMap: &[]core.PathMapping{{Daemon: "/d", Node: "/n"}}}); !reflect.DeepEqual(h.downloaders.change, want) {
 		t.Errorf("test: got %+v", h.downloaders.change)
 	}
 	h.do("PATCH", "/api/v1/downloaders/aria2", `{"health":{}}`).problem(400, "unknown_field")
@@ -69,10 +82,11 @@ func TestPlugins(t *testing.T) {
 		var list apigen.PluginList
 		h.do(request[0], request[1], "").is(200).into(&list)
 		good, bad := list.Items[0], list.Items[1]
-		if string(*good.SettingsSchema) != `{"type":"object"}` || good.Error != nil || *good.Instances[0].Pid != 42 {
+		if string(*good.SettingsSchema) != `{"type":"object"}` || good.Error != nil || *good.Instances[0].Pid != 42 ||
+			!good.Active || string(*good.OptionsSchema) != `{"type":"object","properties":{}}` || good.ReservedOptions[0] != "dir" {
 			t.Errorf("got %+v", good)
 		}
-		if bad.Error == nil || bad.Error.Code != "plugin_untrusted" || bad.SettingsSchema != nil || bad.Version != nil {
+		if bad.Error == nil || bad.Error.Code != "plugin_untrusted" || bad.SettingsSchema != nil || bad.OptionsSchema != nil || bad.Active || bad.Version != nil {
 			t.Errorf("got %+v", bad)
 		}
 	}

@@ -31,6 +31,7 @@ func fullTask(id core.TaskID) core.TaskView {
 			Name: "film", InfoHash: "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c", Wish: core.WishRun, State: core.StateHeld,
 			Error:   &core.Failure{Code: errs.OutOfSpace, Message: "The disk is full.", Hint: "Free some.", Retryable: true, At: testTime},
 			Attempt: 2, Node: "n1", Downloader: "d1", Job: "j1", Destination: core.Destination{Storage: "s1", Path: "films"},
+			Selection: []int{0, 2}, Options: []byte(`{"split":4}`),
 			CreatedAt: testTime, StartedAt: &testTime, DownloadedAt: &testTime, DeliveredAt: &testTime, CompletedAt: &testTime, DeletedAt: &testTime,
 		},
 		Progress:  core.Progress{TotalBytes: 1000, DoneBytes: 500, UploadedBytes: 250, DownloadRate: 99, UploadRate: 7, Peers: 3, Seeds: 1},
@@ -54,6 +55,10 @@ type fakeTasks struct {
 	created *core.NewTask
 	query   *core.TaskQuery
 	deleted []bool
+	changed *core.TaskChange
+	action  core.TaskAction
+	acted   []core.TaskID
+	calls   []string
 	content []byte
 	name    string
 	err     error
@@ -90,12 +95,43 @@ func (f *fakeTasks) List(_ context.Context, q *core.TaskQuery) (*core.Page[core.
 	return &core.Page[core.TaskView]{Items: []core.TaskView{fullTask(taskA), bareTask(taskA)}, NextCursor: "more"}, f.err
 }
 
-func (f *fakeTasks) Cancel(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+func (f *fakeTasks) call(ctx context.Context, name string, id core.TaskID) (*core.TaskView, error) {
+	f.calls = append(f.calls, name)
 	return f.Get(ctx, id)
 }
 
+func (f *fakeTasks) Cancel(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.call(ctx, "cancel", id)
+}
+
 func (f *fakeTasks) Retry(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return f.Get(ctx, id)
+	return f.call(ctx, "retry", id)
+}
+
+func (f *fakeTasks) Pause(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.call(ctx, "pause", id)
+}
+
+func (f *fakeTasks) Resume(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.call(ctx, "resume", id)
+}
+
+func (f *fakeTasks) Update(ctx context.Context, id core.TaskID, c *core.TaskChange) (*core.TaskView, error) {
+	f.changed = c
+	return f.call(ctx, "update", id)
+}
+
+// Act fails for every task but one.
+func (f *fakeTasks) Act(ctx context.Context, action core.TaskAction, ids []core.TaskID) ([]core.TaskResult, error) {
+	f.action, f.acted = action, ids
+	results := make([]core.TaskResult, len(ids))
+	for i, id := range ids {
+		results[i].ID = id
+		if results[i].Task, results[i].Err = f.Get(ctx, id); action == core.ActionDelete {
+			results[i].Task = nil
+		}
+	}
+	return results, f.err
 }
 
 func (f *fakeTasks) Delete(_ context.Context, _ core.TaskID, deleteData bool) error {
@@ -153,6 +189,7 @@ func testDownloader() *core.DownloaderView {
 	return &core.DownloaderView{
 		Downloader: core.Downloader{
 			ID: "d1", Name: "aria2", Node: "n1", Plugin: "aria2", Enabled: true, Settings: []byte(`{"secret":"<secret>"}`),
+			Options: []byte(`{"split":4}`), PathMap: []core.PathMapping{{Daemon: "/downloads", Node: "/srv/d"}},
 			MaxActive: 500, Weight: 1, PollInterval: 1, CreatedAt: testTime,
 		},
 		NodeName: "local", Restarts: 1, PluginPID: 42, Active: 3,
@@ -203,8 +240,9 @@ func (f *fakeDownloaders) Plugins(context.Context) ([]core.PluginView, error) {
 			Description: downloader.Description{
 				Name: "aria2", Version: "0.1.0", DisplayName: "aria2", Sources: []downloader.SourceKind{downloader.SourceHTTP},
 				Capabilities: []downloader.Capability{downloader.CapabilityTest}, SettingsSchema: []byte(`{"type":"object"}`), Managed: true,
+				OptionsSchema: []byte(`{"type":"object","properties":{}}`), ReservedOptions: []string{"dir"},
 			},
-			Path: "/p/haul-downloader-aria2", SHA256: "00",
+			Active: true, Path: "/p/haul-downloader-aria2", SHA256: "00",
 		},
 		Instances: []core.PluginInstance{{Downloader: "d1", Name: "aria2", State: core.HealthOK, PID: 42, Version: "0.1.0"}},
 	}

@@ -28,8 +28,12 @@ func (s *server) routes() []route {
 	return []route{
 		{"POST", "/api/v1/tasks", token, h.CreateTasks},
 		{"GET", "/api/v1/tasks", token, h.ListTasks},
+		{"POST", "/api/v1/tasks/actions", token, h.ActOnTasks},
 		{"GET", "/api/v1/tasks/{id}", token, h.GetTask},
+		{"PATCH", "/api/v1/tasks/{id}", token, h.UpdateTask},
 		{"DELETE", "/api/v1/tasks/{id}", token, h.DeleteTask},
+		{"POST", "/api/v1/tasks/{id}/pause", token, h.PauseTask},
+		{"POST", "/api/v1/tasks/{id}/resume", token, h.ResumeTask},
 		{"POST", "/api/v1/tasks/{id}/cancel", token, h.CancelTask},
 		{"POST", "/api/v1/tasks/{id}/retry", token, h.RetryTask},
 		{"GET", "/api/v1/tasks/{id}/files", token, h.ListTaskFiles},

@@ -76,24 +76,6 @@ func (s *server) GetTask(ctx context.Context, r apigen.GetTaskRequestObject) (ap
 	return apigen.GetTask200JSONResponse{TaskJSONResponse: apigen.TaskJSONResponse(taskOf(view))}, nil
 }
 
-// CancelTask ends a task before it is complete.
-func (s *server) CancelTask(ctx context.Context, r apigen.CancelTaskRequestObject) (apigen.CancelTaskResponseObject, error) {
-	view, err := withTask(ctx, r.ID, s.Tasks.Cancel)
-	if err != nil {
-		return nil, err
-	}
-	return apigen.CancelTask200JSONResponse{TaskJSONResponse: apigen.TaskJSONResponse(taskOf(view))}, nil
-}
-
-// RetryTask starts a task again.
-func (s *server) RetryTask(ctx context.Context, r apigen.RetryTaskRequestObject) (apigen.RetryTaskResponseObject, error) {
-	view, err := withTask(ctx, r.ID, s.Tasks.Retry)
-	if err != nil {
-		return nil, err
-	}
-	return apigen.RetryTask200JSONResponse{TaskJSONResponse: apigen.TaskJSONResponse(taskOf(view))}, nil
-}
-
 // DeleteTask stops a task and hides it.
 func (s *server) DeleteTask(ctx context.Context, r apigen.DeleteTaskRequestObject) (apigen.DeleteTaskResponseObject, error) {
 	id, err := taskID(r.ID)

@@ -10,7 +10,10 @@ import (
 )
 
 func newTaskOf(r *apigen.CreateTasksRequest) *core.NewTask {
-	out := &core.NewTask{Node: value(r.Node), Downloader: value(r.Downloader)}
+	out := &core.NewTask{
+		Node: value(r.Node), Downloader: value(r.Downloader),
+		Files: r.Files.Indexes, Options: value(r.Options), Paused: value(r.Paused),
+	}
 	if d := r.Destination; d != nil {
 		out.Destination = core.NewDestination{Storage: d.Storage, Path: d.Path}
 	}
@@ -48,6 +51,8 @@ func taskOf(v *core.TaskView) apigen.Task {
 		Destination: apigen.TaskDestination{
 			Storage: named(v.StorageName, v.Destination.Storage), Path: v.Destination.Path,
 		},
+		Files:    selectionOf(v.Selection),
+		Options:  jsonObject(v.Options),
 		Progress: progressOf(v),
 		Delivery: apigen.TaskDelivery{
 			TotalBytes: v.Delivery.TotalBytes, DoneBytes: v.Delivery.DoneBytes,
@@ -63,6 +68,14 @@ func taskOf(v *core.TaskView) apigen.Task {
 		CompletedAt:  optionalTime(v.CompletedAt),
 		DeletedAt:    optionalTime(v.DeletedAt),
 	}
+}
+
+// selectionOf returns nil, which means all, for no selection.
+func selectionOf(files []int) *[]int {
+	if len(files) == 0 {
+		return nil
+	}
+	return &files
 }
 
 func progressOf(v *core.TaskView) apigen.TaskProgress {

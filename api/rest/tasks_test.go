@@ -29,6 +29,10 @@ func TestCreateHandsOverWhatWasAskedFor(t *testing.T) {
 			Sources:     []core.NewSource{{URI: "a", Field: "sources[0]"}, {URI: "b", Kind: downloader.SourceTorrent, Field: "sources[1]"}},
 			Destination: core.NewDestination{Path: "x/y"}, Node: "n", Downloader: "d",
 		}},
+		{"files, options and a pause", `{"sources":["a"],"files":[0,2],"options":{"split":4},"paused":true}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Files: []int{0, 2}, Options: []byte(`{"split":4}`), Paused: true,
+		}},
+		{"all files", `{"sources":["a"],"files":null}`, core.NewTask{Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}}},
 		{"a destination in another storage", `{"sources":["a"],"destination":{"storage":"nas","path":"x"}}`, core.NewTask{
 			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Destination: core.NewDestination{Storage: "nas", Path: "x"},
 		}},
@@ -63,6 +67,12 @@ func TestBadBodiesAreRefusedByName(t *testing.T) {
 		{"no JSON", `sources=a`, asIs, 400, "invalid_json", ""},
 		{"garbage behind it", `{"sources":["a"]} trailing`, asIs, 400, "invalid_json", ""},
 		{"nothing", ``, header("Content-Type", "application/json"), 400, "invalid_json", ""},
+		{"a negative file", `{"sources":["a"],"files":[-1]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"a file in words", `{"sources":["a"],"files":"0-3"}`, asIs, 400, "invalid_request", "files"},
+		{"a fraction of a file", `{"sources":["a"],"files":[0.5]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"options that are a list", `{"sources":["a"],"options":[]}`, asIs, 400, "invalid_request", "options"},
+		{"options that are null", `{"sources":["a"],"options":null}`, asIs, 400, "invalid_request", "options"},
+		{"a pause in words", `{"sources":["a"],"paused":"yes"}`, asIs, 400, "invalid_request", "paused"},
 		{"a wrong type", `{"sources":"a"}`, asIs, 400, "invalid_request", "sources"},
 		{"a form", `sources=a`, header("Content-Type", "application/x-www-form-urlencoded"), 415, "unsupported_media_type", ""},
 		{"no media type", `{}`, header("Content-Type", ""), 415, "unsupported_media_type", ""},
@@ -177,7 +187,7 @@ func TestATaskShowsNamesAndNulls(t *testing.T) {
 		`"delivered_at":"2026-11-21T11:00:00Z","delivery":{"done_bytes":10,"files_done":1,"files_total":2,"total_bytes":1000},` +
 		`"destination":{"path":"films","storage":"local"},"downloaded_at":"2026-11-21T11:00:00Z","downloader":"aria2",` +
 		`"error":{"at":"2026-11-21T11:00:00Z","code":"out_of_space","hint":"Free some.","message":"The disk is full.","retryable":true},` +
-		`"id":"ID","info_hash":"dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c","name":"film","node":"local","owner":"alice",` +
+		`"files":[0,2],"id":"ID","info_hash":"dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c","name":"film","node":"local","options":{"split":4},"owner":"alice",` +
 		`"progress":{"done_bytes":500,"download_rate":99,"eta_seconds":6,"peers":3,"ratio":0.5,"seeds":1,"total_bytes":1000,"upload_rate":7,"uploaded_bytes":250},` +
 		`"source":{"kind":"magnet","uri":"magnet:?xt=x\u0026dn=y"},"started_at":"2026-11-21T11:00:00Z","state":"held",` +
 		`"waiting":{"code":"waiting_for_slot","message":"All slots are taken."},"wish":"run"}`
@@ -185,7 +195,7 @@ func TestATaskShowsNamesAndNulls(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, wantFull)
 	}
 	bare := list.Items[1]
-	for _, name := range []string{"info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at"} {
+	for _, name := range []string{"files", "info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at"} {
 		if v, ok := bare[name]; !ok || v != nil {
 			t.Errorf("%s is %v, want null", name, v)
 		}
@@ -201,6 +211,11 @@ func TestTaskActions(t *testing.T) {
 	h.do("GET", path, "").is(200)
 	h.do("POST", path+"/cancel", "").is(200)
 	h.do("POST", path+"/retry", "").is(200)
+	h.do("POST", path+"/pause", "").is(200)
+	h.do("POST", path+"/resume", "").is(200)
+	if want := []string{"cancel", "retry", "pause", "resume"}; !reflect.DeepEqual(h.tasks.calls, want) {
+		t.Errorf("called %v", h.tasks.calls)
+	}
 	h.do("GET", path+"/files", "").is(200)
 	h.do("DELETE", path, "").is(204)
 	h.do("DELETE", path+"?data=delete", "").is(204)

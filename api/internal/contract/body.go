@@ -60,6 +60,10 @@ type step struct {
 
 func (w *walker) value(s *Schema) {
 	t := w.typeHere()
+	if t == "null" && s.Nullable {
+		w.literal()
+		return
+	}
 	here := s.ofType(t)
 	if here == nil {
 		w.report("must be " + s.wanted())

@@ -22,6 +22,7 @@ type Schema struct {
 	// Additional tells whether an object may have other properties.
 	Additional *bool     `yaml:"additionalProperties"`
 	OneOf      []*Schema `yaml:"oneOf"`
+	Nullable   bool      `yaml:"nullable"`
 
 	// bits gives each property a bit, to see which a value has.
 	bits     map[string]uint64

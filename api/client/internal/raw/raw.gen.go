@@ -232,6 +232,26 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/tasks (the `CreateTasks` operationId).
 	CreateTasks(ctx context.Context, params *CreateTasksParams, body CreateTasksJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ActOnTasksWithBody Do the same to many tasks
+	//
+	// Each task has an answer of its own: what goes wrong with one does not
+	// keep the others from their turn. `delete` keeps the delivered files.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+	ActOnTasksWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActOnTasks Do the same to many tasks
+	//
+	// Each task has an answer of its own: what goes wrong with one does not
+	// keep the others from their turn. `delete` keeps the delivered files.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+	ActOnTasks(ctx context.Context, body ActOnTasksJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteTask Stop a task and hide it
 	//
 	// Corresponds with DELETE /api/v1/tasks/{id} (the `DeleteTask` operationId).
@@ -241,6 +261,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/tasks/{id} (the `GetTask` operationId).
 	GetTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTaskWithBody Change a task; fields that are left out stay
+	//
+	// `files` can change until all data is loaded. Of `options`, the limits
+	// (`download_limit`, `upload_limit`) can change at any time, the others
+	// while no downloader has the task. What comes too late is `wrong_state`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+	UpdateTaskWithBody(ctx context.Context, id TaskID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTask Change a task; fields that are left out stay
+	//
+	// `files` can change until all data is loaded. Of `options`, the limits
+	// (`download_limit`, `upload_limit`) can change at any time, the others
+	// while no downloader has the task. What comes too late is `wrong_state`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+	UpdateTask(ctx context.Context, id TaskID, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelTask End a task before it is complete
 	//
@@ -263,7 +305,26 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/tasks/{id}/files/{index}/content (the `GetTaskFileContent` operationId).
 	GetTaskFileContent(ctx context.Context, id TaskID, index int, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// PauseTask Stop a task for a while
+	//
+	// A queued task is `paused` at once; one that runs is when its downloader
+	// has stopped it, and waits with `waiting_for_pause` until then. A paused
+	// task leaves its place at the downloader to others. One that is loaded or
+	// has ended is `wrong_state`.
+	//
+	// Corresponds with POST /api/v1/tasks/{id}/pause (the `PauseTask` operationId).
+	PauseTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeTask Let a paused task go on
+	//
+	// Also one that somebody stopped at the downloader (`waiting_for_resume`).
+	//
+	// Corresponds with POST /api/v1/tasks/{id}/resume (the `ResumeTask` operationId).
+	ResumeTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RetryTask Start a failed or canceled task again, or a held delivery
+	//
+	// A paused task goes on.
 	//
 	// Corresponds with POST /api/v1/tasks/{id}/retry (the `RetryTask` operationId).
 	RetryTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -610,6 +671,46 @@ func (c *Client) CreateTasks(ctx context.Context, params *CreateTasksParams, bod
 	return c.Client.Do(req)
 }
 
+// ActOnTasksWithBody Do the same to many tasks
+//
+// Each task has an answer of its own: what goes wrong with one does not
+// keep the others from their turn. `delete` keeps the delivered files.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+func (c *Client) ActOnTasksWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActOnTasksRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActOnTasks Do the same to many tasks
+//
+// Each task has an answer of its own: what goes wrong with one does not
+// keep the others from their turn. `delete` keeps the delivered files.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+func (c *Client) ActOnTasks(ctx context.Context, body ActOnTasksJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActOnTasksRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteTask Stop a task and hide it
 //
 // Corresponds with DELETE /api/v1/tasks/{id} (the `DeleteTask` operationId).
@@ -630,6 +731,48 @@ func (c *Client) DeleteTask(ctx context.Context, id TaskID, params *DeleteTaskPa
 // Corresponds with GET /api/v1/tasks/{id} (the `GetTask` operationId).
 func (c *Client) GetTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTaskRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTaskWithBody Change a task; fields that are left out stay
+//
+// `files` can change until all data is loaded. Of `options`, the limits
+// (`download_limit`, `upload_limit`) can change at any time, the others
+// while no downloader has the task. What comes too late is `wrong_state`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+func (c *Client) UpdateTaskWithBody(ctx context.Context, id TaskID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTaskRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTask Change a task; fields that are left out stay
+//
+// `files` can change until all data is loaded. Of `options`, the limits
+// (`download_limit`, `upload_limit`) can change at any time, the others
+// while no downloader has the task. What comes too late is `wrong_state`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+func (c *Client) UpdateTask(ctx context.Context, id TaskID, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTaskRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -691,7 +834,46 @@ func (c *Client) GetTaskFileContent(ctx context.Context, id TaskID, index int, r
 	return c.Client.Do(req)
 }
 
+// PauseTask Stop a task for a while
+//
+// A queued task is `paused` at once; one that runs is when its downloader
+// has stopped it, and waits with `waiting_for_pause` until then. A paused
+// task leaves its place at the downloader to others. One that is loaded or
+// has ended is `wrong_state`.
+//
+// Corresponds with POST /api/v1/tasks/{id}/pause (the `PauseTask` operationId).
+func (c *Client) PauseTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseTaskRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeTask Let a paused task go on
+//
+// Also one that somebody stopped at the downloader (`waiting_for_resume`).
+//
+// Corresponds with POST /api/v1/tasks/{id}/resume (the `ResumeTask` operationId).
+func (c *Client) ResumeTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeTaskRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RetryTask Start a failed or canceled task again, or a held delivery
+//
+// A paused task goes on.
 //
 // Corresponds with POST /api/v1/tasks/{id}/retry (the `RetryTask` operationId).
 func (c *Client) RetryTask(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1372,6 +1554,46 @@ func NewCreateTasksRequestWithBody(server string, params *CreateTasksParams, con
 	return req, nil
 }
 
+// NewActOnTasksRequest calls the generic ActOnTasks builder with application/json body
+func NewActOnTasksRequest(server string, body ActOnTasksJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewActOnTasksRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewActOnTasksRequestWithBody constructs an http.Request for the ActOnTasks method, with any body, and a specified content type
+func NewActOnTasksRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/tasks/actions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeleteTaskRequest constructs an http.Request for the DeleteTask method
 func NewDeleteTaskRequest(server string, id TaskID, params *DeleteTaskParams) (*http.Request, error) {
 	var err error
@@ -1463,6 +1685,53 @@ func NewGetTaskRequest(server string, id TaskID) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewUpdateTaskRequest calls the generic UpdateTask builder with application/json body
+func NewUpdateTaskRequest(server string, id TaskID, body UpdateTaskJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateTaskRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewUpdateTaskRequestWithBody constructs an http.Request for the UpdateTask method, with any body, and a specified content type
+func NewUpdateTaskRequestWithBody(server string, id TaskID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/tasks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -1569,6 +1838,74 @@ func NewGetTaskFileContentRequest(server string, id TaskID, index int) (*http.Re
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPauseTaskRequest constructs an http.Request for the PauseTask method
+func NewPauseTaskRequest(server string, id TaskID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/tasks/%s/pause", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResumeTaskRequest constructs an http.Request for the ResumeTask method
+func NewResumeTaskRequest(server string, id TaskID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/tasks/%s/resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -1867,6 +2204,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/tasks (the `CreateTasks` operationId).
 	CreateTasksWithResponse(ctx context.Context, params *CreateTasksParams, body CreateTasksJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTasksResponse, error)
 
+	// ActOnTasksWithBodyWithResponse Do the same to many tasks
+	//
+	// Each task has an answer of its own: what goes wrong with one does not
+	// keep the others from their turn. `delete` keeps the delivered files.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+	ActOnTasksWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActOnTasksResponse, error)
+
+	// ActOnTasksWithResponse Do the same to many tasks
+	//
+	// Each task has an answer of its own: what goes wrong with one does not
+	// keep the others from their turn. `delete` keeps the delivered files.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+	ActOnTasksWithResponse(ctx context.Context, body ActOnTasksJSONRequestBody, reqEditors ...RequestEditorFn) (*ActOnTasksResponse, error)
+
 	// DeleteTaskWithResponse Stop a task and hide it
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -1880,6 +2237,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/tasks/{id} (the `GetTask` operationId).
 	GetTaskWithResponse(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*GetTaskResponse, error)
+
+	// UpdateTaskWithBodyWithResponse Change a task; fields that are left out stay
+	//
+	// `files` can change until all data is loaded. Of `options`, the limits
+	// (`download_limit`, `upload_limit`) can change at any time, the others
+	// while no downloader has the task. What comes too late is `wrong_state`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+	UpdateTaskWithBodyWithResponse(ctx context.Context, id TaskID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTaskResponse, error)
+
+	// UpdateTaskWithResponse Change a task; fields that are left out stay
+	//
+	// `files` can change until all data is loaded. Of `options`, the limits
+	// (`download_limit`, `upload_limit`) can change at any time, the others
+	// while no downloader has the task. What comes too late is `wrong_state`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+	UpdateTaskWithResponse(ctx context.Context, id TaskID, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTaskResponse, error)
 
 	// CancelTaskWithResponse End a task before it is complete
 	//
@@ -1908,7 +2287,30 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/tasks/{id}/files/{index}/content (the `GetTaskFileContent` operationId).
 	GetTaskFileContentWithResponse(ctx context.Context, id TaskID, index int, reqEditors ...RequestEditorFn) (*GetTaskFileContentResponse, error)
 
+	// PauseTaskWithResponse Stop a task for a while
+	//
+	// A queued task is `paused` at once; one that runs is when its downloader
+	// has stopped it, and waits with `waiting_for_pause` until then. A paused
+	// task leaves its place at the downloader to others. One that is loaded or
+	// has ended is `wrong_state`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/tasks/{id}/pause (the `PauseTask` operationId).
+	PauseTaskWithResponse(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*PauseTaskResponse, error)
+
+	// ResumeTaskWithResponse Let a paused task go on
+	//
+	// Also one that somebody stopped at the downloader (`waiting_for_resume`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/tasks/{id}/resume (the `ResumeTask` operationId).
+	ResumeTaskWithResponse(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*ResumeTaskResponse, error)
+
 	// RetryTaskWithResponse Start a failed or canceled task again, or a held delivery
+	//
+	// A paused task goes on.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2588,6 +2990,54 @@ func (r CreateTasksResponse) ContentType() string {
 	return ""
 }
 
+type ActOnTasksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TaskActionResults
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ActOnTasksResponse) GetJSON200() *TaskActionResults {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ActOnTasksResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ActOnTasksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ActOnTasksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ActOnTasksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ActOnTasksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteTaskResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -2671,6 +3121,54 @@ func (r GetTaskResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetTaskResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateTaskResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Task
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateTaskResponse) GetJSON200() *Task {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateTaskResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateTaskResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateTaskResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateTaskResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateTaskResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2808,6 +3306,102 @@ func (r GetTaskFileContentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetTaskFileContentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PauseTaskResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Task
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PauseTaskResponse) GetJSON200() *Task {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PauseTaskResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseTaskResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseTaskResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseTaskResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseTaskResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResumeTaskResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Task
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResumeTaskResponse) GetJSON200() *Task {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResumeTaskResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeTaskResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeTaskResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeTaskResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeTaskResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3238,6 +3832,38 @@ func (c *ClientWithResponses) CreateTasksWithResponse(ctx context.Context, param
 	return ParseCreateTasksResponse(rsp)
 }
 
+// ActOnTasksWithBodyWithResponse Do the same to many tasks
+//
+// Each task has an answer of its own: what goes wrong with one does not
+// keep the others from their turn. `delete` keeps the delivered files.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+func (c *ClientWithResponses) ActOnTasksWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActOnTasksResponse, error) {
+	rsp, err := c.ActOnTasksWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActOnTasksResponse(rsp)
+}
+
+// ActOnTasksWithResponse Do the same to many tasks
+//
+// Each task has an answer of its own: what goes wrong with one does not
+// keep the others from their turn. `delete` keeps the delivered files.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/tasks/actions (the `ActOnTasks` operationId).
+func (c *ClientWithResponses) ActOnTasksWithResponse(ctx context.Context, body ActOnTasksJSONRequestBody, reqEditors ...RequestEditorFn) (*ActOnTasksResponse, error) {
+	rsp, err := c.ActOnTasks(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActOnTasksResponse(rsp)
+}
+
 // DeleteTaskWithResponse Stop a task and hide it
 //
 // Returns a wrapper object for the known response body format(s).
@@ -3262,6 +3888,40 @@ func (c *ClientWithResponses) GetTaskWithResponse(ctx context.Context, id TaskID
 		return nil, err
 	}
 	return ParseGetTaskResponse(rsp)
+}
+
+// UpdateTaskWithBodyWithResponse Change a task; fields that are left out stay
+//
+// `files` can change until all data is loaded. Of `options`, the limits
+// (`download_limit`, `upload_limit`) can change at any time, the others
+// while no downloader has the task. What comes too late is `wrong_state`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+func (c *ClientWithResponses) UpdateTaskWithBodyWithResponse(ctx context.Context, id TaskID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTaskResponse, error) {
+	rsp, err := c.UpdateTaskWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTaskResponse(rsp)
+}
+
+// UpdateTaskWithResponse Change a task; fields that are left out stay
+//
+// `files` can change until all data is loaded. Of `options`, the limits
+// (`download_limit`, `upload_limit`) can change at any time, the others
+// while no downloader has the task. What comes too late is `wrong_state`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/tasks/{id} (the `UpdateTask` operationId).
+func (c *ClientWithResponses) UpdateTaskWithResponse(ctx context.Context, id TaskID, body UpdateTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTaskResponse, error) {
+	rsp, err := c.UpdateTask(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTaskResponse(rsp)
 }
 
 // CancelTaskWithResponse End a task before it is complete
@@ -3309,7 +3969,42 @@ func (c *ClientWithResponses) GetTaskFileContentWithResponse(ctx context.Context
 	return ParseGetTaskFileContentResponse(rsp)
 }
 
+// PauseTaskWithResponse Stop a task for a while
+//
+// A queued task is `paused` at once; one that runs is when its downloader
+// has stopped it, and waits with `waiting_for_pause` until then. A paused
+// task leaves its place at the downloader to others. One that is loaded or
+// has ended is `wrong_state`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/tasks/{id}/pause (the `PauseTask` operationId).
+func (c *ClientWithResponses) PauseTaskWithResponse(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*PauseTaskResponse, error) {
+	rsp, err := c.PauseTask(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseTaskResponse(rsp)
+}
+
+// ResumeTaskWithResponse Let a paused task go on
+//
+// Also one that somebody stopped at the downloader (`waiting_for_resume`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/tasks/{id}/resume (the `ResumeTask` operationId).
+func (c *ClientWithResponses) ResumeTaskWithResponse(ctx context.Context, id TaskID, reqEditors ...RequestEditorFn) (*ResumeTaskResponse, error) {
+	rsp, err := c.ResumeTask(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeTaskResponse(rsp)
+}
+
 // RetryTaskWithResponse Start a failed or canceled task again, or a held delivery
+//
+// A paused task goes on.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3802,6 +4497,39 @@ func ParseCreateTasksResponse(rsp *http.Response) (*CreateTasksResponse, error) 
 	return response, nil
 }
 
+// ParseActOnTasksResponse parses an HTTP response from a ActOnTasksWithResponse call
+func ParseActOnTasksResponse(rsp *http.Response) (*ActOnTasksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ActOnTasksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TaskActionResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteTaskResponse parses an HTTP response from a DeleteTaskWithResponse call
 func ParseDeleteTaskResponse(rsp *http.Response) (*DeleteTaskResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3840,6 +4568,39 @@ func ParseGetTaskResponse(rsp *http.Response) (*GetTaskResponse, error) {
 	}
 
 	response := &GetTaskResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Task
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateTaskResponse parses an HTTP response from a UpdateTaskWithResponse call
+func ParseUpdateTaskResponse(rsp *http.Response) (*UpdateTaskResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateTaskResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -3952,6 +4713,72 @@ func ParseGetTaskFileContentResponse(rsp *http.Response) (*GetTaskFileContentRes
 
 	case rsp.StatusCode == 416:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePauseTaskResponse parses an HTTP response from a PauseTaskWithResponse call
+func ParsePauseTaskResponse(rsp *http.Response) (*PauseTaskResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseTaskResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Task
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResumeTaskResponse parses an HTTP response from a ResumeTaskWithResponse call
+func ParseResumeTaskResponse(rsp *http.Response) (*ResumeTaskResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeTaskResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Task
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
