@@ -40,20 +40,38 @@ type program struct {
 type daemon struct {
 	program
 	t     testing.TB
+	path  string // of the executable
 	base  string
 	ports ports
 	proc  *process
+}
+
+// daemonsEnv names a directory whose executables are taken before those of the
+// PATH: the same tests then run against other versions of the daemons.
+const daemonsEnv = "HAUL_TEST_DAEMONS"
+
+func findDaemon(name string) (string, error) {
+	if dir := os.Getenv(daemonsEnv); dir != "" {
+		path, err := filepath.Abs(filepath.Join(dir, name))
+		if err != nil {
+			return "", err
+		}
+		if path, err := exec.LookPath(path); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath(name)
 }
 
 // start brings a daemon up on free ports; another try with other ones is made
 // when somebody else was faster to take them.
 func (d *daemon) start() {
 	d.t.Helper()
-	if _, err := exec.LookPath(d.name); err != nil {
+	var err error
+	if d.path, err = findDaemon(d.name); err != nil {
 		d.t.Fatalf("%s is missing, install it: apt-get install %s", d.name, d.pkg)
 	}
 	d.t.Cleanup(d.cleanup)
-	var err error
 	for range startTries {
 		d.ports = ports{api: freePort(d.t), peer: freePort(d.t)}
 		if err = d.configure(d.ports); err != nil {
@@ -89,7 +107,7 @@ func (d *daemon) run() error {
 
 func (d *daemon) launch() error {
 	args, env := d.command(d.ports)
-	cmd, err := unprivileged(d.name, args...)
+	cmd, err := unprivileged(d.path, args...)
 	if err != nil {
 		return err
 	}
