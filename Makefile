@@ -10,6 +10,7 @@ GO       ?= go
 DATA     ?= ./data
 ARGS     ?=
 FUZZTIME ?= 10s
+SUITES   ?= trixie sid
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # The version is stamped below, so go itself need not ask git, which may be
@@ -50,6 +51,10 @@ run: build deps-run ## Build and start haul, ready to download (DATA=DIR, ARGS="
 .PHONY: test
 test: deps-test ## Run all tests with the race detector
 	@CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+.PHONY: test-matrix
+test-matrix: deps-test ## Run the plugins' tests against the daemons of other Debian suites (SUITES="trixie sid")
+	@scripts/test-matrix .cache/daemons $(SUITES)
 
 ##@ Develop
 
