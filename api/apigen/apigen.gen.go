@@ -150,19 +150,19 @@ func (e TaskState) Valid() bool {
 
 // Defines values for TaskWish.
 const (
-	Cancel TaskWish = "cancel"
-	Pause  TaskWish = "pause"
-	Run    TaskWish = "run"
+	WishCancel TaskWish = "cancel"
+	WishPause  TaskWish = "pause"
+	WishRun    TaskWish = "run"
 )
 
 // Valid indicates whether the value is a known member of the TaskWish enum.
 func (e TaskWish) Valid() bool {
 	switch e {
-	case Cancel:
+	case WishCancel:
 		return true
-	case Pause:
+	case WishPause:
 		return true
-	case Run:
+	case WishRun:
 		return true
 	default:
 		return false

@@ -22,8 +22,9 @@ const maxUpload = 64 << 20
 
 // wanted is what the command line of add asks for.
 type wanted struct {
-	to, storage, node, downloader string
-	wait                          bool
+	to, storage, node, downloader, files string
+	options                              optionFlags
+	wait, paused                         bool
 }
 
 func (s *shell) addCommand() *cobra.Command {
@@ -34,7 +35,8 @@ func (s *shell) addCommand() *cobra.Command {
 		Long: "Download something: a magnet link, a URL, or a .torrent file on this machine.\n\n" +
 			"- reads a list of them from standard input, one a line.",
 		Example: "  haul add https://example.org/some.iso --to isos\n" +
-			"  haul add 'magnet:?xt=urn:btih:…' --wait",
+			"  haul add 'magnet:?xt=urn:btih:…' --wait\n" +
+			"  haul add film.torrent --files 0,2-5 --limit 2M --paused",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return s.add(c, args, &w) },
 	}
@@ -43,13 +45,23 @@ func (s *shell) addCommand() *cobra.Command {
 	f.StringVar(&w.storage, "storage", "", "the storage that the files go to")
 	f.StringVar(&w.node, "node", "", "the node to download on; haul chooses if left out")
 	f.StringVar(&w.downloader, "downloader", "", "the downloader to use; haul chooses if left out")
+	f.StringVar(&w.files, "files", "", "the wanted files of a torrent by their number from 0, such as 0,2-5; all if left out")
+	w.options.register(c, "an option for the downloader")
+	w.options.registerLimits(c)
+	f.BoolVar(&w.paused, "paused", false, "do not start before haul resume")
 	f.BoolVar(&w.wait, "wait", false, "wait until the files are there; fail if a task fails")
 	return c
 }
 
 func (s *shell) add(c *cobra.Command, args []string, w *wanted) error {
-	args, err := s.readLists(args)
+	if w.wait && w.paused {
+		return usagef("--wait would wait for ever for what is --paused")
+	}
+	req, err := w.request()
 	if err != nil {
+		return err
+	}
+	if args, err = s.readLists(args); err != nil {
 		return err
 	}
 	sources, files, err := split(args)
@@ -61,7 +73,10 @@ func (s *shell) add(c *cobra.Command, args []string, w *wanted) error {
 		return err
 	}
 	// With the key, a request whose answer was lost is safely sent again.
-	tasks, err := api.CreateTasks(c.Context(), w.request(sources), files, uuid.NewString())
+	if len(sources) > 0 {
+		req.Sources = &sources
+	}
+	tasks, err := api.CreateTasks(c.Context(), *req, files, uuid.NewString())
 	if err != nil {
 		return named(err, sources, files)
 	}
@@ -102,15 +117,22 @@ func named(err error, sources []client.Source, files []client.Upload) error {
 	return &about
 }
 
-func (w *wanted) request(sources []client.Source) client.CreateTasksRequest {
-	req := client.CreateTasksRequest{Node: given(w.node), Downloader: given(w.downloader)}
-	if len(sources) > 0 {
-		req.Sources = &sources
-	}
+func (w *wanted) request() (*client.CreateTasksRequest, error) {
+	req := &client.CreateTasksRequest{Node: given(w.node), Downloader: given(w.downloader)}
 	if w.to != "" || w.storage != "" {
 		req.Destination = &client.Destination{Storage: w.storage, Path: w.to}
 	}
-	return req
+	if w.paused {
+		req.Paused = &w.paused
+	}
+	var err error
+	if w.files != "" {
+		if req.Files, err = parseFiles(w.files); err != nil {
+			return nil, err
+		}
+	}
+	req.Options, err = w.options.raw()
+	return req, err
 }
 
 // readLists replaces "-" by the lines of the standard input.

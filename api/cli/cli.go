@@ -44,7 +44,8 @@ func Commands(o Options) []*cobra.Command {
 	s := &shell{Options: o.withDefaults()}
 	commands := []*cobra.Command{
 		s.loginCommand(), s.logoutCommand(), s.whoamiCommand(),
-		s.addCommand(), s.lsCommand(), s.showCommand(), s.cancelCommand(), s.retryCommand(), s.rmCommand(),
+		s.addCommand(), s.lsCommand(), s.showCommand(), s.setCommand(),
+		s.pauseCommand(), s.resumeCommand(), s.cancelCommand(), s.retryCommand(), s.rmCommand(),
 		s.filesCommand(), s.getCommand(), s.downloaderCommand(), s.pluginCommand(),
 	}
 	for _, c := range commands {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +23,14 @@ func (s *shell) downloaderAdd() *cobra.Command {
 		Use:   "add NAME",
 		Short: "Add a downloader",
 		Example: "  haul downloader add seedbox --plugin aria2 --set address=http://10.0.0.2:6800/jsonrpc --set-file secret=secret.txt\n" +
-			"  haul downloader add own --plugin aria2",
+			"  haul downloader add own --plugin aria2 --option split=4\n" +
+			"  haul downloader add box --plugin qbittorrent --set address=http://10.0.0.2:8080 --path-map /downloads=/srv/haul/node/downloads",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.plugin == "" {
 				return usagef("--plugin is needed: see haul plugin ls")
 			}
-			settings, err := f.settings()
+			said, err := f.read()
 			if err != nil {
 				return err
 			}
@@ -36,7 +39,8 @@ func (s *shell) downloaderAdd() *cobra.Command {
 				return err
 			}
 			d, err := api.CreateDownloader(c.Context(), client.CreateDownloaderRequest{
-				Name: args[0], Plugin: f.plugin, Node: given(f.node), Enabled: changed(c, "enabled", f.enabled), Settings: settings,
+				Name: args[0], Plugin: f.plugin, Node: given(f.node), Enabled: changed(c, "enabled", f.enabled),
+				Settings: said.settings, Options: said.options, PathMap: said.pathMap,
 				MaxActive: changed(c, "max-active", f.maxActive), Weight: changed(c, "weight", f.weight),
 				PollInterval: changed(c, "poll-interval", f.pollInterval),
 			})
@@ -55,11 +59,12 @@ func (s *shell) downloaderAdd() *cobra.Command {
 func (s *shell) downloaderEdit() *cobra.Command {
 	var f downloaderFlags
 	c := &cobra.Command{
-		Use:   "edit NAME",
-		Short: "Change a downloader; what is left out stays",
-		Args:  cobra.ExactArgs(1),
+		Use:     "edit NAME",
+		Aliases: []string{"set"},
+		Short:   "Change a downloader; what is left out stays",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			settings, err := f.settings()
+			said, err := f.read()
 			if err != nil {
 				return err
 			}
@@ -67,11 +72,12 @@ func (s *shell) downloaderEdit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if settings, err = overlay(c.Context(), api, args[0], settings); err != nil {
+			if err := said.layOver(c.Context(), api, args[0]); err != nil {
 				return err
 			}
 			d, err := api.UpdateDownloader(c.Context(), args[0], client.UpdateDownloaderRequest{
-				Name: changed(c, "name", f.name), Enabled: changed(c, "enabled", f.enabled), Settings: settings,
+				Name: changed(c, "name", f.name), Enabled: changed(c, "enabled", f.enabled),
+				Settings: said.settings, Options: said.options, PathMap: said.pathMap,
 				MaxActive: changed(c, "max-active", f.maxActive), Weight: changed(c, "weight", f.weight),
 				PollInterval: changed(c, "poll-interval", f.pollInterval),
 			})
@@ -84,6 +90,39 @@ func (s *shell) downloaderEdit() *cobra.Command {
 	f.register(c)
 	c.Flags().StringVar(&f.name, "name", "", "another name")
 	return c
+}
+
+// downloaderSaid is what the flags say beyond single values.
+type downloaderSaid struct {
+	settings, options *json.RawMessage
+	pathMap           *[]client.PathMapping
+}
+
+func (f *downloaderFlags) read() (said downloaderSaid, err error) {
+	if said.settings, err = f.settings(); err != nil {
+		return said, err
+	}
+	if said.options, err = f.options.raw(); err != nil {
+		return said, err
+	}
+	said.pathMap, err = parsePathMap(f.paths)
+	return said, err
+}
+
+// layOver lays what was said over what the downloader has.
+func (said *downloaderSaid) layOver(ctx context.Context, api *client.Client, name string) error {
+	if said.settings == nil && said.options == nil {
+		return nil
+	}
+	d, err := api.Downloader(ctx, name)
+	if err != nil {
+		return err
+	}
+	if said.settings, err = overlay(d.Settings, said.settings); err != nil {
+		return err
+	}
+	said.options, err = overlay(d.Options, said.options)
+	return err
 }
 
 // changed returns the value of a flag that was given, else nil.
@@ -173,11 +212,21 @@ func (s *shell) showDownloader(d *client.Downloader) error {
 		{"health:", health},
 		{"version:", text(d.Health.Version)},
 		{"settings:", compact(d.Settings)},
+		{"options:", compact(d.Options)},
+		{"path map:", pathMapOf(d)},
 		{"active:", fmt.Sprintf("%d of %d", d.Active, d.MaxActive)},
 		{"weight:", fmt.Sprint(d.Weight)},
 		{"asked every:", fmt.Sprintf("%d s", d.PollInterval)},
 		{"restarts:", fmt.Sprint(d.Restarts)},
 	})
+}
+
+func pathMapOf(d *client.Downloader) string {
+	pairs := make([]string, len(d.PathMap))
+	for i, m := range d.PathMap {
+		pairs[i] = m.Daemon + "=" + m.Node
+	}
+	return strings.Join(pairs, ", ")
 }
 
 func (s *shell) downloaderTest() *cobra.Command {

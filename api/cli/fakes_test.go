@@ -41,10 +41,14 @@ func (f *fakeTasks) Create(ctx context.Context, req *core.NewTask) ([]core.TaskV
 			Task: core.Task{
 				ID: core.TaskID(fmt.Sprintf("019aa000-0000-7000-8000-0000abcd%04d", len(f.tasks))), Owner: id.User, Name: path.Base(src.URI),
 				Source: core.TaskSource{Kind: cmp.Or(src.Kind, downloader.SourceHTTP), URI: src.URI}, State: core.StateQueued, Wish: core.WishRun,
+				Selection: req.Files, Options: req.Options,
 				Attempt: 1, Destination: core.Destination{Storage: "s1", Path: req.Destination.Path}, CreatedAt: testTime,
 			},
 			Waiting:   &core.Waiting{Code: core.WaitingForSlot, Message: "All slots are taken."},
 			OwnerName: id.Name, StorageName: cmp.Or(req.Destination.Storage, "local"),
+		}
+		if req.Paused {
+			v.State, v.Wish, v.Waiting = core.StatePaused, core.WishPause, nil
 		}
 		f.tasks = append(f.tasks, v)
 		views = append(views, *v)
@@ -125,6 +129,51 @@ func (f *fakeTasks) Cancel(_ context.Context, id core.TaskID) (*core.TaskView, e
 	}
 	t.State = core.StateCanceled
 	return t, nil
+}
+
+func (f *fakeTasks) wish(id core.TaskID, wish core.Wish, state core.TaskState) (*core.TaskView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if !t.CanPause() {
+		return nil, errs.New(errs.WrongState, "A task that is %s cannot do that.", t.State)
+	}
+	t.Wish, t.State = wish, state
+	return t, nil
+}
+
+func (f *fakeTasks) Pause(_ context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.wish(id, core.WishPause, core.StatePaused)
+}
+
+func (f *fakeTasks) Resume(_ context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.wish(id, core.WishRun, core.StateQueued)
+}
+
+func (f *fakeTasks) Update(_ context.Context, id core.TaskID, c *core.TaskChange) (*core.TaskView, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if c.Name != nil {
+		t.Name = *c.Name
+	}
+	if c.Files != nil {
+		t.Selection = *c.Files
+	}
+	if c.Options != nil {
+		t.Options = c.Options
+	}
+	return t, nil
+}
+
+func (f *fakeTasks) Act(context.Context, core.TaskAction, []core.TaskID) ([]core.TaskResult, error) {
+	return nil, errs.New(errs.Internal, "The command line has no use for it.")
 }
 
 func (f *fakeTasks) Retry(_ context.Context, id core.TaskID) (*core.TaskView, error) {
@@ -249,9 +298,12 @@ func (f *fakeDownloaders) Create(_ context.Context, c *core.DownloaderChange) (*
 	d := &core.DownloaderView{
 		Downloader: core.Downloader{
 			ID: core.DownloaderID("id-" + *c.Name), Name: *c.Name, Plugin: *c.Plugin, Enabled: c.Enabled == nil || *c.Enabled,
-			Settings: c.Settings, MaxActive: 500, Weight: 1, PollInterval: 1, CreatedAt: testTime,
+			Settings: c.Settings, Options: c.Options, MaxActive: 500, Weight: 1, PollInterval: 1, CreatedAt: testTime,
 		},
 		NodeName: "local", Health: core.Health{State: core.HealthStarting},
+	}
+	if c.PathMap != nil {
+		d.PathMap = *c.PathMap
 	}
 	f.all = append(f.all, d)
 	return d, nil
@@ -264,6 +316,12 @@ func (f *fakeDownloaders) Update(ctx context.Context, name string, c *core.Downl
 	}
 	if c.Settings != nil {
 		d.Settings = c.Settings
+	}
+	if c.Options != nil {
+		d.Options = c.Options
+	}
+	if c.PathMap != nil {
+		d.PathMap = *c.PathMap
 	}
 	if c.Enabled != nil {
 		d.Enabled = *c.Enabled
@@ -295,12 +353,17 @@ func (f *fakeDownloaders) TestUnsaved(context.Context, *core.DownloaderChange) (
 }
 
 func (f *fakeDownloaders) Plugins(context.Context) ([]core.PluginView, error) {
-	return []core.PluginView{{
-		ObservedPlugin: core.ObservedPlugin{Description: downloader.Description{
+	used := core.PluginView{
+		ObservedPlugin: core.ObservedPlugin{Active: true, Path: "/p/haul-downloader-aria2", Description: downloader.Description{
 			Name: "aria2", Version: "0.1.0", Sources: []downloader.SourceKind{downloader.SourceHTTP, downloader.SourceMagnet}, Managed: true,
+			SettingsSchema: []byte(`{"required":["address"],"properties":{"address":{"type":"string","title":"Address"},"secret":{"type":"string","writeOnly":true}}}`),
+			OptionsSchema:  []byte(`{"properties":{"split":{"type":"integer","minimum":1,"maximum":16,"description":"Connections."}}}`), ReservedOptions: []string{"dir", "out"},
 		}},
 		Instances: []core.PluginInstance{{Downloader: "d1", Name: "main"}},
-	}}, nil
+	}
+	older := used
+	older.Version, older.Active, older.Instances = "0.0.9", false, nil
+	return []core.PluginView{older, used}, nil
 }
 
 func (f *fakeDownloaders) Rescan(ctx context.Context) ([]core.PluginView, error) {

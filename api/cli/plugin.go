@@ -13,6 +13,10 @@ import (
 func (s *shell) pluginCommand() *cobra.Command {
 	return group("plugin", "Look at plugins",
 		&cobra.Command{
+			Use: "show NAME", Short: "Show a plugin: its settings and options", Args: cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, args []string) error { return s.showPlugin(c.Context(), args[0]) },
+		},
+		&cobra.Command{
 			Use: "ls", Short: "List the plugins that were found", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				return s.plugins(c.Context(), (*client.Client).Plugins)
@@ -59,6 +63,8 @@ func pluginRow(p *client.Plugin) []string {
 	switch {
 	case p.Error != nil:
 		note = fmt.Sprintf("%s (%s)", p.Error.Message, p.Error.Code)
+	case !p.Active && len(p.Instances) == 0:
+		note = "another version is in use"
 	case p.Managed:
 		note = "runs its own daemon when no address is set"
 	}

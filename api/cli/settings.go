@@ -2,21 +2,21 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/haul-dl/haul/api/client"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // downloaderFlags is what a command line says of a downloader.
 type downloaderFlags struct {
 	name, plugin, node              string
-	texts, files, jsons             []string
+	texts, files, jsons, paths      []string
+	options                         optionFlags
 	enabled                         bool
 	maxActive, weight, pollInterval int
 }
@@ -26,6 +26,8 @@ func (f *downloaderFlags) register(c *cobra.Command) {
 	flags.StringArrayVar(&f.texts, "set", nil, "a setting, as KEY=VALUE; may be repeated")
 	flags.StringArrayVar(&f.files, "set-file", nil, "a setting whose value is in a file, as KEY=PATH: for secrets")
 	flags.StringArrayVar(&f.jsons, "set-json", nil, "a setting that is no text, as KEY=JSON")
+	f.options.register(c, "an option of every job there")
+	flags.StringArrayVar(&f.paths, "path-map", nil, "a folder as the daemon calls it and as the node does, as DAEMON=NODE; may be repeated, '' for none")
 	flags.BoolVar(&f.enabled, "enabled", true, "whether it is used")
 	flags.IntVar(&f.maxActive, "max-active", 0, "how many jobs run at once")
 	flags.IntVar(&f.weight, "weight", 0, "its share among downloaders that suit as well")
@@ -77,22 +79,19 @@ func cut(pair string) (key, value string, err error) {
 	return key, value, nil
 }
 
-// overlay lays changed settings over those that a downloader has; its secrets
-// come redacted, and stay when they are sent back so.
-func overlay(ctx context.Context, api *client.Client, name string, changes *json.RawMessage) (*json.RawMessage, error) {
+// overlay lays changed settings, or options, over those that a downloader has.
+// Secrets come redacted, and stay when they are sent back so; null removes.
+func overlay(present json.RawMessage, changes *json.RawMessage) (*json.RawMessage, error) {
 	if changes == nil {
 		return nil, nil
 	}
-	d, err := api.Downloader(ctx, name)
-	if err != nil {
-		return nil, err
-	}
 	all := map[string]any{}
-	for _, layer := range []json.RawMessage{d.Settings, *changes} {
+	for _, layer := range []json.RawMessage{present, *changes} {
 		if err := json.Unmarshal(layer, &all); err != nil {
 			return nil, errs.Wrap(err, errs.InvalidSettings, "The settings cannot be read.")
 		}
 	}
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
 	return encode(all)
 }
 

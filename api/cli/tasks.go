@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -154,12 +155,16 @@ func (s *shell) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if s.format == formatJSON {
-				return s.json(t)
-			}
-			return s.table(nil, describe(t))
+			return s.showTask(t)
 		},
 	}
+}
+
+func (s *shell) showTask(t *client.Task) error {
+	if s.format == formatJSON {
+		return s.json(t)
+	}
+	return s.table(nil, describe(t))
 }
 
 func describe(t *client.Task) [][]string {
@@ -172,6 +177,7 @@ func describe(t *client.Task) [][]string {
 		{"id", t.ID},
 		{"name", t.Name},
 		{"state", string(t.State)},
+		{"wish", wishOf(t)},
 		{"note", note(t)},
 		{"hint", hintOf(t)},
 		{"source", string(t.Source.Kind) + " " + t.Source.URI},
@@ -179,6 +185,8 @@ func describe(t *client.Task) [][]string {
 		{"owner", t.Owner},
 		{"node", text(t.Node)},
 		{"downloader", text(t.Downloader)},
+		{"files", selectionOf(t)},
+		{"options", optionsOf(t.Options)},
 		{"destination", t.Destination.Storage + ":/" + t.Destination.Path},
 		{"loaded", loaded},
 		{"rate", rate(p.DownloadRate)},
@@ -200,29 +208,34 @@ func describe(t *client.Task) [][]string {
 	return rows
 }
 
+// wishOf shows what the owner wants, where that is not what is.
+func wishOf(t *client.Task) string {
+	if t.Wish == client.WishRun && t.State != client.StatePaused || string(t.Wish) == string(t.State) {
+		return ""
+	}
+	return string(t.Wish)
+}
+
+func selectionOf(t *client.Task) string {
+	if t.Files == nil {
+		return ""
+	}
+	return formatFiles(*t.Files)
+}
+
+// optionsOf shows options; "" for none.
+func optionsOf(raw json.RawMessage) string {
+	if shown := compact(raw); shown != "{}" {
+		return shown
+	}
+	return ""
+}
+
 func hintOf(t *client.Task) string {
 	if t.Error == nil {
 		return ""
 	}
 	return t.Error.Hint
-}
-
-func (s *shell) cancelCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "cancel ID…", Short: "End tasks before they are complete", Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.each(c.Context(), args, (*client.Client).CancelTask)
-		},
-	}
-}
-
-func (s *shell) retryCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "retry ID…", Short: "Start failed or canceled tasks again", Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.each(c.Context(), args, (*client.Client).RetryTask)
-		},
-	}
 }
 
 func (s *shell) rmCommand() *cobra.Command {

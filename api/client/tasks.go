@@ -100,6 +100,47 @@ func (c *Client) Task(ctx context.Context, id string) (*Task, error) {
 	return result(c, r.JSON200, r.HTTPResponse, r.Body)
 }
 
+// UpdateTask changes a task; nil fields stay.
+func (c *Client) UpdateTask(ctx context.Context, id string, req UpdateTaskRequest) (*Task, error) {
+	r, err := c.raw.UpdateTaskWithResponse(ctx, id, req)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// PauseTask stops a task for a while.
+func (c *Client) PauseTask(ctx context.Context, id string) (*Task, error) {
+	r, err := c.raw.PauseTaskWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// ResumeTask lets a paused task go on.
+func (c *Client) ResumeTask(ctx context.Context, id string) (*Task, error) {
+	r, err := c.raw.ResumeTaskWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// ActOnTasks does the same to up to 1,000 tasks; the answer tells what came of
+// it for each.
+func (c *Client) ActOnTasks(ctx context.Context, action TaskAction, ids []string) ([]TaskActionResult, error) {
+	r, err := c.raw.ActOnTasksWithResponse(ctx, apigen.TaskActionRequest{Action: action, Ids: ids})
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	answer, err := result(c, r.JSON200, r.HTTPResponse, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Items, nil
+}
+
 // CancelTask ends a task before it is complete.
 func (c *Client) CancelTask(ctx context.Context, id string) (*Task, error) {
 	r, err := c.raw.CancelTaskWithResponse(ctx, id)

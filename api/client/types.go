@@ -12,6 +12,16 @@ type (
 	ListTasksParams = apigen.ListTasksParams
 	// CreateTasksRequest is what somebody asks for.
 	CreateTasksRequest = apigen.CreateTasksRequest
+	// UpdateTaskRequest is a change of a task.
+	UpdateTaskRequest = apigen.UpdateTaskRequest
+	// FileSelection is which files are wanted.
+	FileSelection = apigen.FileSelection
+	// TaskAction is what can be done to many tasks at once.
+	TaskAction = apigen.TaskActionRequestAction
+	// TaskActionResult is what came of an action for one task.
+	TaskActionResult = apigen.TaskActionResult
+	// PathMapping is a folder as a daemon and as its node call it.
+	PathMapping = apigen.PathMapping
 	// Source is a source as a caller gives it.
 	Source = apigen.NewSource
 	// Destination is a destination as a caller gives it.
@@ -42,13 +52,22 @@ type (
 	PluginList = apigen.PluginList
 )
 
-// The states of a task, and the order of a list.
+// The states and wishes of a task, the actions on many, and the order of a list.
 const (
+	StatePaused    = apigen.TaskStatePaused
 	StateCompleted = apigen.TaskStateCompleted
 	StateSeeding   = apigen.TaskStateSeeding
 	StateHeld      = apigen.TaskStateHeld
 	StateFailed    = apigen.TaskStateFailed
 	StateCanceled  = apigen.TaskStateCanceled
+
+	WishRun = apigen.WishRun
+
+	ActionPause  = apigen.ActionPause
+	ActionResume = apigen.ActionResume
+	ActionCancel = apigen.ActionCancel
+	ActionRetry  = apigen.ActionRetry
+	ActionDelete = apigen.ActionDelete
 
 	SortOldestFirst = apigen.SortOldestFirst
 )
