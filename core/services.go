@@ -29,11 +29,11 @@ type NewTask struct {
 	// Node and Downloader are ids or names; empty lets haul choose.
 	Node, Downloader string
 	// Files are the indexes of the wanted files, of each source; empty wants all.
-	Files []int
+	Files []int `json:",omitempty"`
 	// Options is a JSON object for the downloader; nil for none.
-	Options json.RawMessage
+	Options json.RawMessage `json:",omitempty"`
 	// Paused leaves the tasks paused until somebody resumes them.
-	Paused bool
+	Paused bool `json:",omitempty"`
 	// IdempotencyKey makes a repeated request answer as the first; may be empty.
 	IdempotencyKey string
 }

@@ -90,7 +90,13 @@ func (s *shell) properties(head string, schema *json.RawMessage) error {
 		Properties map[string]property
 		Required   []string
 	}
-	if schema == nil || json.Unmarshal(*schema, &object) != nil || len(object.Properties) == 0 {
+	if schema == nil {
+		return nil
+	}
+	if err := json.Unmarshal(*schema, &object); err != nil {
+		return errs.Wrap(err, errs.PluginIncompatible, "The plugin's schema cannot be shown.").WithHint("-o json shows it as it is.")
+	}
+	if len(object.Properties) == 0 {
 		return nil
 	}
 	var rows [][]string

@@ -41,7 +41,7 @@ func TestADownloadersOptionsAndPathMapAreCheckedStoredAndSent(t *testing.T) {
 	if v, err := w.service.Get(w.user, "d"); err != nil || len(v.PathMap) != 0 || strings.Contains(string(v.Settings), "/srv") {
 		t.Errorf("users see %+v, %v", v, err)
 	}
-	if v, err = w.service.Update(w.admin, "d", &core.DownloaderChange{Options: v.Options}); err != nil {
+	if _, err = w.service.Update(w.admin, "d", &core.DownloaderChange{Options: v.Options}); err != nil {
 		t.Fatal(err)
 	}
 	stored, err := w.service.Downloader("d")

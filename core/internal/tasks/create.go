@@ -124,6 +124,8 @@ func (s *Service) viewAll(ctx context.Context, ids []core.TaskID) ([]core.TaskVi
 	return views, nil
 }
 
+// hashRequest tells requests apart. What a request may say since is left out of
+// its JSON where it is empty, so that older hashes stay true.
 func hashRequest(req *core.NewTask) (string, error) {
 	b, err := json.Marshal(req)
 	if err != nil {
