@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -63,7 +62,7 @@ func New(o Options) (*Client, error) {
 		// No proxy, as daemons are at home; no compression, which costs the
 		// daemon more than it saves.
 		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+			DialContext:         c.dial,
 			TLSClientConfig:     config,
 			TLSHandshakeTimeout: dialTimeout,
 			MaxConnsPerHost:     maxConnections,
@@ -74,6 +73,19 @@ func New(o Options) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
+}
+
+// dial notes where this machine is on the connection.
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		ip := a.IP.String()
+		c.local.Store(&ip)
+	}
+	return conn, nil
 }
 
 func tlsConfig(ca string) (*tls.Config, error) {
@@ -119,13 +131,7 @@ func (c *Client) LocalAddress() string {
 // Do makes a request and reads the answer, whatever its status. A failure to do
 // so is explained as Explain does.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
-		if a, ok := i.Conn.LocalAddr().(*net.TCPAddr); ok && !i.Reused {
-			ip := a.IP.String()
-			c.local.Store(&ip)
-		}
-	}})
-	resp, err := c.http.Do(req.WithContext(traced))
+	resp, err := c.http.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, c.Explain(ctx, err)
 	}

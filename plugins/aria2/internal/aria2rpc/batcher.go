@@ -132,18 +132,32 @@ func (b *Batcher) take() []*batched {
 	return batch
 }
 
+// flush makes the calls of a batch. What several callers want to read is read
+// once for all of them.
 func (b *Batcher) flush(batch []*batched) {
 	var calls []Call
+	var places []int // of each caller's call among calls
+	known := map[string]int{}
 	size := 0
 	for _, item := range batch {
-		calls = append(calls, item.calls...)
-		size += item.size
+		for _, c := range item.calls {
+			at, same := known[c.key()]
+			if !same || b.last != nil {
+				at = len(calls)
+				calls, size = append(calls, c), size+c.size()
+				known[c.key()] = at
+			}
+			places = append(places, at)
+		}
 	}
 	results, err := b.send(append(calls, b.last...), size)
 	for _, item := range batch {
 		item.err = err
-		if err == nil {
-			item.results, results = results[:len(item.calls)], results[len(item.calls):]
+		for range item.calls {
+			if err == nil {
+				item.results = append(item.results, results[places[0]])
+			}
+			places = places[1:]
 		}
 		close(item.done)
 	}

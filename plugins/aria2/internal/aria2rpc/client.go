@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -24,6 +23,10 @@ const (
 
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 5 * time.Second
+	// Every wrong secret keeps aria2 busy for two seconds.
+	minAuthBackoff = 5 * time.Second
+	maxAuthBackoff = time.Minute
+
 	// retryUpgrade is how long a daemon that refused the WebSocket is spoken
 	// to by HTTP alone.
 	retryUpgrade = time.Minute
@@ -51,7 +54,6 @@ type Options struct {
 // be repeated. All methods may be called concurrently.
 type Client struct {
 	opts   Options
-	http   *http.Client
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -75,12 +77,13 @@ func New(opts Options) *Client {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Client{
-		opts: opts, http: newHTTPClient(), ctx: ctx, cancel: cancel,
+		opts: opts, ctx: ctx, cancel: cancel,
 		listeners: map[*listener]struct{}{},
 	}
 }
 
-// Close ends the connection and all calls under way.
+// Close ends the connection and all calls under way. What the endpoint's client
+// keeps open is for the owner of that to close.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -92,7 +95,6 @@ func (c *Client) Close() {
 		peer.close()
 	}
 	c.wg.Wait()
-	c.http.CloseIdleConnections()
 }
 
 // Do makes all calls in one request. The error is about the daemon as a whole
@@ -117,14 +119,14 @@ func (c *Client) Do(ctx context.Context, calls ...Call) ([]Result, error) {
 		if attempt == 0 && errors.Is(err, errLost) && ctx.Err() == nil {
 			continue
 		}
-		return nil, callError(ctx, err, peer.endpoint.URL.Host)
+		return nil, callError(ctx, err, peer.endpoint.host())
 	}
 }
 
 // callError says what a failed request means for the caller.
 func callError(ctx context.Context, err error, host string) error {
-	if _, ok := errors.AsType[*errs.Error](err); ok {
-		return err
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		return e
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -163,7 +165,7 @@ func (c *Client) Listen(ctx context.Context, ready func(), fn func(Event)) error
 	case <-ctx.Done():
 		return errs.Wrap(ctx.Err(), errs.Canceled, "The watch was given up.")
 	case <-peer.socket.done:
-		return callError(ctx, peer.socket.failure(), peer.endpoint.URL.Host)
+		return callError(ctx, peer.socket.failure(), peer.endpoint.host())
 	}
 }
 
@@ -218,11 +220,14 @@ type Peer struct {
 	until  time.Time
 }
 
+// LocalAddress returns the IP address of this machine on the connection.
+func (p *Peer) LocalAddress() string { return p.endpoint.HTTP.LocalAddress() }
+
 // Do makes all calls in one request on this connection.
 func (p *Peer) Do(ctx context.Context, calls ...Call) ([]Result, error) {
 	res, err := p.do(ctx, calls)
 	if err != nil {
-		return nil, callError(ctx, err, p.endpoint.URL.Host)
+		return nil, callError(ctx, err, p.endpoint.host())
 	}
 	return res, nil
 }

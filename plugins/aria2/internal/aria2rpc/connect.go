@@ -70,13 +70,14 @@ func (c *Client) reconnect() {
 	c.peer, c.failure, c.failures = peer, nil, 0
 }
 
-// failed puts off the next connect: twice as long each time, and long at once
+// failed puts off the next connect: twice as long each time, and much longer
 // for a wrong secret, which does not heal by itself.
 func (c *Client) failed(err error) {
-	wait := min(minBackoff<<min(c.failures, 10), maxBackoff)
+	first, most := minBackoff, maxBackoff
 	if errs.Is(err, errs.DownloaderAuthFailed) {
-		wait = maxBackoff
+		first, most = minAuthBackoff, maxAuthBackoff
 	}
+	wait := min(first<<min(c.failures, 10), most)
 	c.failures++
 	c.failure, c.notBefore = err, time.Now().Add(wait)
 }
@@ -109,11 +110,11 @@ func (c *Client) connect(ctx context.Context) (*Peer, error) {
 	}
 	peer, err := c.open(ctx, ep)
 	if err != nil {
-		return nil, connectFailure(ctx, err, ep.URL.Host)
+		return nil, connectFailure(ctx, err, ep)
 	}
 	if err := peer.hello(ctx); err != nil {
 		peer.close()
-		return nil, connectFailure(ctx, err, ep.URL.Host)
+		return nil, connectFailure(ctx, err, ep)
 	}
 	return peer, nil
 }
@@ -124,7 +125,7 @@ func (c *Client) connect(ctx context.Context) (*Peer, error) {
 func (c *Client) open(ctx context.Context, ep Endpoint) (*Peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	sock, err := dialSocket(ctx, c.http, ep, c.dispatch)
+	sock, err := dialSocket(ctx, ep, c.dispatch)
 	if err == nil {
 		c.wg.Go(sock.read)
 		return &Peer{endpoint: ep, via: sock, socket: sock}, nil
@@ -132,18 +133,15 @@ func (c *Client) open(ctx context.Context, ep Endpoint) (*Peer, error) {
 	if !errors.Is(err, errNoUpgrade) {
 		return nil, err
 	}
-	return &Peer{endpoint: ep, via: &poster{endpoint: ep, client: c.http}, until: time.Now().Add(retryUpgrade)}, nil
+	return &Peer{endpoint: ep, via: &poster{endpoint: ep}, until: time.Now().Add(retryUpgrade)}, nil
 }
 
-func connectFailure(ctx context.Context, err error, host string) error {
-	if _, ok := errors.AsType[*errs.Error](err); ok {
-		return err
+func connectFailure(ctx context.Context, err error, ep Endpoint) error {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		return e
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return errs.Wrap(err, errs.Canceled, "The call was given up.")
+	if e, ok := errors.AsType[*Error](err); ok && ctx.Err() == nil {
+		return errs.Wrap(e, errs.DownloaderError, "aria2 at %s refuses a harmless call: %s.", ep.host(), e.Message)
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return errs.Wrap(e, errs.DownloaderError, "aria2 at %s refuses a harmless call: %s.", host, e.Message)
-	}
-	return connectError(err, host)
+	return ep.HTTP.Explain(ctx, err)
 }

@@ -5,33 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"time"
+
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// newHTTPClient keeps one connection to the daemon. It uses no proxy, as
-// daemons are at home, does not follow redirects, which no aria2 sends, and
-// asks for no compression, which costs the daemon more than it saves.
-func newHTTPClient() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
-			TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: 1,
-			IdleConnTimeout:     90 * time.Second,
-			DisableCompression:  true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // poster makes calls by HTTP POST.
-type poster struct {
-	endpoint Endpoint
-	client   *http.Client
-}
+type poster struct{ endpoint Endpoint }
 
 func (p *poster) roundTrip(ctx context.Context, req request) (json.RawMessage, error) {
 	req.ID = "1"
@@ -39,33 +19,21 @@ func (p *poster) roundTrip(ctx context.Context, req request) (json.RawMessage, e
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", req.Method, err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint.URL.String(), bytes.NewReader(data))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint.HTTP.URL("").String(), bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	resp, err := p.client.Do(r)
+	resp, err := p.endpoint.HTTP.Do(ctx, r)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if ctx.Err() == nil && errs.Is(err, errs.DownloaderUnreachable) {
+			return nil, fmt.Errorf("%w: %w", errLost, err)
 		}
-		return nil, fmt.Errorf("%w: %w", errLost, stripURL(err))
-	}
-	defer resp.Body.Close()
-	return p.decode(ctx, resp)
-}
-
-func (p *poster) decode(ctx context.Context, resp *http.Response) (json.RawMessage, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, readLimit))
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("%w: %w", errLost, err)
+		return nil, err
 	}
 	var m message
-	if err := json.Unmarshal(body, &m); err != nil || m.Version == "" {
-		return nil, foreignServer(ctx, p.client, p.endpoint.URL, resp, body)
+	if err := json.Unmarshal(resp.Body, &m); err != nil || m.Version == "" {
+		return nil, p.endpoint.HTTP.Foreign(ctx, resp)
 	}
 	if m.Error != nil {
 		return nil, m.Error

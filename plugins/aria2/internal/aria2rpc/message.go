@@ -27,6 +27,9 @@ func NewCall(method string, params ...any) Call {
 // size is about what the call takes in a request.
 func (c Call) size() int { return len(c.params) + len(c.Method) + 128 }
 
+// key is the same for calls that are the same.
+func (c Call) key() string { return c.Method + string(c.params) }
+
 // withSecret returns the parameters with the secret as the first.
 func (c Call) withSecret(secret string) json.RawMessage {
 	if secret == "" {

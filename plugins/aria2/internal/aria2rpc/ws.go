@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"sync"
 
@@ -34,14 +33,14 @@ var errNoUpgrade = errors.New("the server does not upgrade to WebSocket")
 
 // dialSocket opens a WebSocket. It fails with errNoUpgrade where the server
 // answers with something else.
-func dialSocket(ctx context.Context, client *http.Client, ep Endpoint, onEvent func(Event)) (*socket, error) {
-	conn, resp, err := websocket.Dial(ctx, ep.URL.String(), &websocket.DialOptions{HTTPClient: client})
+func dialSocket(ctx context.Context, ep Endpoint, onEvent func(Event)) (*socket, error) {
+	conn, resp, err := websocket.Dial(ctx, ep.HTTP.URL("").String(), &websocket.DialOptions{HTTPClient: ep.HTTP.HTTP()})
 	if err != nil && resp != nil {
 		_ = resp.Body.Close()
 		return nil, errNoUpgrade
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open WebSocket: %w", stripURL(err))
+		return nil, fmt.Errorf("open WebSocket: %w", err)
 	}
 	conn.SetReadLimit(readLimit)
 	return &socket{

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/haul-dl/haul/plugins/aria2/internal/aria2rpc"
@@ -30,8 +32,15 @@ func (d *Driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 	if err := validate(req); err != nil {
 		return downloader.Ref{}, err
 	}
-	additions, h, err := d.additions(req)
+	user, err := d.userOptions.read(req)
 	if err != nil {
+		return downloader.Ref{}, err
+	}
+	additions, h, err := d.additions(req, user)
+	if err != nil {
+		return downloader.Ref{}, err
+	}
+	if err := d.refuseTaken(ctx, req.JobID, h); err != nil {
 		return downloader.Ref{}, err
 	}
 	j := d.jobs.begin(req.JobID, h)
@@ -46,51 +55,82 @@ func (d *Driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 }
 
 // additions says what a request means for aria2.
-func (d *Driver) additions(req downloader.AddRequest) ([]addition, handle, error) {
+func (d *Driver) additions(req downloader.AddRequest, user options) ([]addition, handle, error) {
 	gid := gidOf(req.JobID)
-	h := handle{Kind: req.Source.Kind}
+	h := handle{Kind: req.Source.Kind, Dir: dirMark(req.Dir)}
 	switch req.Source.Kind {
 	case downloader.SourceHTTP, downloader.SourceFTP:
 		if err := checkURL(req.Source); err != nil {
 			return nil, h, err
 		}
-		o := d.options(req, gid, forFile)
+		if err := checkOnlyFile(req.Files); err != nil {
+			return nil, h, err
+		}
+		o := d.options(req, gid, forFile, user)
+		setRates(o, req.Limits, 1)
 		if req.Source.Name != "" {
 			o["out"] = req.Source.Name
 		}
 		return []addition{{gid, addURI(o, req.Source.URI)}}, h, nil
-	case downloader.SourceMagnet:
-		if err := checkMagnet(req.Source.URI); err != nil {
-			return nil, h, err
-		}
-		return []addition{{gid, addURI(d.options(req, gid, forTorrent), req.Source.URI)}}, h, nil
-	case downloader.SourceTorrent:
-		content := base64.StdEncoding.EncodeToString(req.Source.Content)
-		call := aria2rpc.NewCall("aria2.addTorrent", content, []string{}, d.options(req, gid, forTorrent))
-		return []addition{{gid, call}}, h, nil
+	case downloader.SourceMagnet, downloader.SourceTorrent:
+		return d.torrentAddition(req, user, h)
 	case downloader.SourceMetalink:
-		return d.metalinkAdditions(req)
+		return d.metalinkAdditions(req, user, h)
 	}
 	return nil, h, errs.New(errs.SourceNotSupported, "aria2 does not take sources of the kind %q.", req.Source.Kind)
 }
 
+func (d *Driver) torrentAddition(req downloader.AddRequest, user options, h handle) ([]addition, handle, error) {
+	gid := gidOf(req.JobID)
+	o := d.options(req, gid, forTorrent, user)
+	setRates(o, req.Limits, 1)
+	maps.Copy(o, seedOptions(req.Limits.Seed))
+	if len(req.Files) > 0 {
+		o["select-file"] = selection(req.Files)
+		h.FilesEnd = slices.Max(req.Files) + 1
+	}
+	if req.Source.Kind == downloader.SourceMagnet {
+		hash, err := checkMagnet(req.Source.URI)
+		h.Hash = hash
+		return []addition{{gid, addURI(o, req.Source.URI)}}, h, err
+	}
+	t, err := source.ParseTorrent(req.Source.Content)
+	if err != nil {
+		return nil, h, err
+	}
+	if t.InfoHash == "" {
+		return nil, h, errs.New(errs.SourceNotSupported, "aria2 does not take torrents of version 2 alone.").
+			WithHint("Use a hybrid torrent, or another downloader.")
+	}
+	if err := checkIndexes(req.Files, len(t.Files)); err != nil {
+		return nil, h, err
+	}
+	h.Hash = t.InfoHash
+	content := base64.StdEncoding.EncodeToString(req.Source.Content)
+	return []addition{{gid, aria2rpc.NewCall("aria2.addTorrent", content, []string{}, o)}}, h, nil
+}
+
 // metalinkAdditions takes a metalink apart: aria2 would give each file a gid of
 // its own choice.
-func (d *Driver) metalinkAdditions(req downloader.AddRequest) ([]addition, handle, error) {
+func (d *Driver) metalinkAdditions(req downloader.AddRequest, user options, h handle) ([]addition, handle, error) {
 	m, err := source.ParseMetalink(req.Source.Content)
 	if err != nil {
-		return nil, handle{}, err
+		return nil, h, err
 	}
 	if len(m.Files) > maxParts {
-		return nil, handle{}, errs.New(errs.InvalidMetalink, "The metalink has more than %d files.", maxParts)
+		return nil, h, errs.New(errs.InvalidMetalink, "The metalink has more than %d files.", maxParts)
 	}
-	h := handle{Kind: req.Source.Kind, Parts: len(m.Files)}
+	if err := checkAll(req.Files, len(m.Files)); err != nil {
+		return nil, h, err
+	}
+	h.Parts = len(m.Files)
 	out := make([]addition, len(m.Files))
 	for i, f := range m.Files {
 		gid := partGID(req.JobID, i)
-		o := d.options(req, gid, forFile)
+		o := d.options(req, gid, forFile, user)
+		setRates(o, req.Limits, h.Parts)
 		o["out"] = f.Name
-		o[markOption] = d.mark(req.JobID, i, len(m.Files))
+		o[markOption] = d.mark(req, i, len(m.Files))
 		if sum := checksum(f); sum != "" {
 			o["checksum"], o["check-integrity"] = sum, "true"
 		}
@@ -103,16 +143,16 @@ func addURI(o options, uris ...string) aria2rpc.Call {
 	return aria2rpc.NewCall("aria2.addUri", uris, o)
 }
 
-func checkMagnet(uri string) error {
+func checkMagnet(uri string) (hash string, _ error) {
 	m, err := source.ParseMagnet(uri)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if m.InfoHash == "" {
-		return errs.New(errs.SourceNotSupported, "aria2 does not take magnet links that have a v2 info hash alone.").
+		return "", errs.New(errs.SourceNotSupported, "aria2 does not take magnet links that have a v2 info hash alone.").
 			WithHint("Use a link with xt=urn:btih: as well, or another downloader.")
 	}
-	return nil
+	return m.InfoHash, nil
 }
 
 func checkURL(s downloader.Source) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -36,31 +37,37 @@ type Driver struct {
 	daemon       *managed.Daemon // nil with an address
 	jobs         *registry
 	watchers     watchers
+	userOptions  userOptions
+	now          func() time.Time
+	endpoint     aria2rpc.Endpoint // without one where the daemon is our own
 }
 
 var (
-	_ downloader.Driver  = (*Driver)(nil)
-	_ downloader.Tester  = (*Driver)(nil)
-	_ downloader.Watcher = (*Driver)(nil)
-	_ downloader.Lister  = (*Driver)(nil)
-	_ downloader.Closer  = (*Driver)(nil)
+	_ downloader.Driver       = (*Driver)(nil)
+	_ downloader.Tester       = (*Driver)(nil)
+	_ downloader.Watcher      = (*Driver)(nil)
+	_ downloader.Lister       = (*Driver)(nil)
+	_ downloader.Pauser       = (*Driver)(nil)
+	_ downloader.FileSelector = (*Driver)(nil)
+	_ downloader.Limiter      = (*Driver)(nil)
+	_ downloader.Closer       = (*Driver)(nil)
 )
 
 func open(cfg downloader.Config, s settings) (*Driver, error) {
 	d := &Driver{
 		downloaderID: cfg.DownloaderID, maxActive: cfg.MaxActive,
-		logger: cfg.Logger, jobs: newRegistry(),
+		logger: cfg.Logger, jobs: newRegistry(), now: time.Now,
 	}
-	opts := aria2rpc.Options{OnConnect: d.greet, Logger: cfg.Logger}
+	var err error
+	if d.userOptions, err = newUserOptions(); err != nil {
+		return nil, errs.Wrap(err, errs.Internal, "The plugin's own schema is broken.")
+	}
+	opts := aria2rpc.Options{Endpoint: d.managedEndpoint, OnConnect: d.greet, Logger: cfg.Logger}
 	if s.Address != "" {
-		u, err := aria2rpc.ParseAddress(s.Address)
-		if err != nil {
+		if d.endpoint, err = s.endpoint(); err != nil {
 			return nil, err
 		}
-		ep := aria2rpc.Endpoint{URL: u, Secret: s.Secret}
-		opts.Endpoint = func(context.Context) (aria2rpc.Endpoint, error) { return ep, nil }
-	} else {
-		opts.Endpoint = func(ctx context.Context) (aria2rpc.Endpoint, error) { return d.daemon.Endpoint(ctx) }
+		opts.Endpoint = func(context.Context) (aria2rpc.Endpoint, error) { return d.endpoint, nil }
 	}
 	d.client = aria2rpc.New(opts)
 	d.changes = aria2rpc.NewBatcherEnding(d.client, saveSession, d.sessionSaved)
@@ -72,6 +79,10 @@ func open(cfg downloader.Config, s settings) (*Driver, error) {
 		}
 	}
 	return d, nil
+}
+
+func (d *Driver) managedEndpoint(ctx context.Context) (aria2rpc.Endpoint, error) {
+	return d.daemon.Endpoint(ctx)
 }
 
 func (d *Driver) startDaemon(cfg downloader.Config, s settings) error {
@@ -98,6 +109,9 @@ func (d *Driver) Close(context.Context) error {
 	d.client.Close()
 	d.changes.Wait()
 	d.reads.Wait()
+	if d.endpoint.HTTP != nil {
+		d.endpoint.HTTP.Close()
+	}
 	return nil
 }
 

@@ -116,15 +116,21 @@ func (a *aria2) settings() string {
 // call asks the daemon beside the driver.
 func (a *aria2) call(method string, to any, params ...any) {
 	a.t.Helper()
-	u, err := aria2rpc.ParseAddress(a.host())
+	if err := a.try(method, to, params...); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *aria2) try(method string, to any, params ...any) error {
+	a.t.Helper()
+	ep, err := settings{Address: a.host(), Secret: testSecret}.endpoint()
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	defer ep.HTTP.Close()
 	c := aria2rpc.New(aria2rpc.Options{
-		Endpoint: func(context.Context) (aria2rpc.Endpoint, error) {
-			return aria2rpc.Endpoint{URL: u, Secret: testSecret}, nil
-		},
-		Logger: nullLogger(),
+		Endpoint: func(context.Context) (aria2rpc.Endpoint, error) { return ep, nil },
+		Logger:   nullLogger(),
 	})
 	defer c.Close()
 	res, err := c.Do(a.t.Context(), aria2rpc.NewCall(method, params...))
@@ -132,11 +138,9 @@ func (a *aria2) call(method string, to any, params ...any) {
 		a.t.Fatal(err)
 	}
 	if to == nil {
-		return
+		return res[0].Err
 	}
-	if err := res[0].Decode(to); err != nil {
-		a.t.Fatal(err)
-	}
+	return res[0].Decode(to)
 }
 
 func nullLogger() hclog.Logger { return hclog.NewNullLogger() }

@@ -26,6 +26,11 @@ const (
 
 // TestMain also is the plugin process that a test kills.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("HAUL_TEST_DAEMONS"); dir != "" { // as package lab does
+		if err := os.Setenv("PATH", dir+":"+os.Getenv("PATH")); err != nil {
+			panic(err)
+		}
+	}
 	if dir := os.Getenv(helperVariable); dir != "" {
 		runHelper(dir)
 		return

@@ -11,9 +11,9 @@ import (
 	"github.com/haul-dl/haul/sdk/source"
 )
 
-// options are aria2's of one download. Values must be strings: aria2 takes
-// numbers and booleans without a word and ignores them.
-type options map[string]string
+// options are aria2's of one download. Values must be strings, or lists of
+// them: aria2 takes numbers and booleans without a word and ignores them.
+type options map[string]any
 
 // common are set for every download, whatever the daemon's own configuration
 // says.
@@ -64,10 +64,16 @@ var forTorrent = options{
 	"bt-seed-unverified":       "false",
 }
 
-func (d *Driver) options(req downloader.AddRequest, gid string, kind options) options {
-	o := options{"gid": gid, "dir": req.Dir, markOption: d.mark(req.JobID, 0, 0)}
+// options puts together what a job's download begins with. Users cannot reach
+// what the driver sets, as those keys are reserved.
+func (d *Driver) options(req downloader.AddRequest, gid string, kind, user options) options {
+	o := options{"gid": gid, "dir": req.Dir, markOption: d.mark(req, 0, 0)}
 	maps.Copy(o, common)
 	maps.Copy(o, kind)
+	maps.Copy(o, user)
+	if req.Paused {
+		o["pause"] = "true"
+	}
 	return o
 }
 
@@ -76,12 +82,21 @@ func (d *Driver) options(req downloader.AddRequest, gid string, kind options) op
 // for haul, and it can be read back and survives in the session.
 const markOption = "metalink-version"
 
-const markPrefix = "haul"
+const (
+	markPrefix = "haul"
+	// markParts is how many parts a mark has, without the limit of idle seeding.
+	markParts = 5
+)
 
 // mark tells whose a download is: the downloader's id, the job's, and which of
-// how many parts it is.
-func (d *Driver) mark(jobID string, part, parts int) string {
-	return fmt.Sprintf("%s/%s/%s/%d/%d", markPrefix, d.downloaderID, jobID, part, parts)
+// how many parts it is. aria2 does not know of idle seeding, so the limit of
+// that, in seconds, is kept behind.
+func (d *Driver) mark(req downloader.AddRequest, part, parts int) string {
+	m := fmt.Sprintf("%s/%s/%s/%d/%d", markPrefix, d.downloaderID, req.JobID, part, parts)
+	if seed := req.Limits.Seed; seed != nil && seed.Idle > 0 {
+		m = withIdle(m, seed.Idle)
+	}
+	return m
 }
 
 // readMark returns the job and the number of parts that a mark names, if it is
@@ -92,7 +107,7 @@ func (d *Driver) readMark(mark string) (jobID string, parts int, ok bool) {
 		return "", 0, false
 	}
 	f := strings.Split(rest, "/")
-	if len(f) != 3 || f[0] == "" {
+	if len(f) < 3 || len(f) > 4 || f[0] == "" {
 		return "", 0, false
 	}
 	if _, err := fmt.Sscanf(f[2], "%d", &parts); err != nil || parts < 0 || parts > maxParts {

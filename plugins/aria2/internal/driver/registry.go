@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 )
@@ -20,6 +22,18 @@ type handle struct {
 	// Parts is the number of downloads that a metalink was taken apart into; 0
 	// where the job is one download under the job's own gid.
 	Parts int `json:"parts,omitempty"`
+	// Dir is the mark of the job's directory, and Hash the torrent's info hash.
+	Dir  string `json:"dir,omitempty"`
+	Hash string `json:"hash,omitempty"`
+	// FilesEnd is one more than the highest index among the files that Add was
+	// asked for; 0 for all.
+	FilesEnd int `json:"files_end,omitempty"`
+}
+
+// dirMark stands for a directory, whose path may be longer than a Ref.
+func dirMark(dir string) string {
+	sum := sha256.Sum256([]byte(filepath.Clean(dir)))
+	return hex.EncodeToString(sum[:8])
 }
 
 // gidOf derives aria2's id of a download from haul's id of the job, so that the
@@ -72,6 +86,7 @@ type job struct {
 	// What follows is guarded by the registry's mu.
 
 	name string
+	seen seen
 	// files is there once all data is, and the session file is known not to
 	// hold the job any more.
 	files []downloader.File
@@ -80,6 +95,23 @@ type job struct {
 	adding, missed bool
 	// followers are the real downloads behind magnet links.
 	followers []string
+	// idle is how long the job may seed without a taker, 0 without end; idleKnown
+	// tells that it was learnt. uploaded has not changed since uploadedAt.
+	idle       time.Duration
+	idleKnown  bool
+	uploaded   int64
+	uploadedAt time.Time
+}
+
+// seen is what a look at all of a torrent's download has told; another look is
+// due once the download is another, or in another phase.
+type seen struct {
+	gid     string
+	phase   downloader.Phase
+	hasInfo bool
+	// wanted is the size of the wanted files, which aria2 itself tells only once
+	// the download has been started.
+	wanted int64
 }
 
 // registry knows which job a download belongs to.
@@ -87,6 +119,8 @@ type registry struct {
 	mu    sync.Mutex // guards what follows
 	jobs  map[string]*job
 	byGID map[string]*job // those of followers too
+	// session is aria2's id of the daemon's present life.
+	session string
 }
 
 func newRegistry() *registry {
@@ -119,7 +153,7 @@ func (r *registry) begin(id string, h handle) *job {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j := r.getLocked(id, h)
-	j.adding, j.missed, j.files = true, false, nil
+	j.adding, j.missed, j.files, j.seen, j.idleKnown = true, false, nil, seen{}, false
 	return j
 }
 
@@ -132,17 +166,40 @@ func (r *registry) added(j *job) bool {
 }
 
 // known returns what was remembered of a job.
-func (r *registry) known(j *job) (name string, files []downloader.File) {
+func (r *registry) known(j *job) (name string, files []downloader.File, last seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return j.name, j.files
+	return j.name, j.files, j.seen
 }
 
 // learn remembers what is known of a job now.
-func (r *registry) learn(j *job, name string, files []downloader.File) {
+func (r *registry) learn(j *job, name string, files []downloader.File, last seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	j.name, j.files = name, files
+	j.name, j.files, j.seen = name, files, last
+}
+
+// changed makes the next Check look at all of a job again.
+func (r *registry) changed(ref downloader.Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if j := r.jobs[ref.JobID]; j != nil {
+		j.seen = seen{}
+	}
+}
+
+// lives takes in which life of the daemon a look has met. After a restart the
+// metadata of a magnet link may be that of the real download.
+func (r *registry) lives(session string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.session == session {
+		return
+	}
+	r.session = session
+	for _, j := range r.jobs {
+		j.seen = seen{}
+	}
 }
 
 func (r *registry) forget(id string) {

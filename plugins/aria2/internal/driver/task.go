@@ -41,8 +41,10 @@ type task struct {
 			Name string `json:"name"`
 		} `json:"info"`
 	} `json:"bittorrent"`
-	// detailed is set where Driver.details asked.
+	// detailed is set where Driver.details or lookDetailed asked; wrong is what is
+	// wrong with the selection of files then.
 	detailed bool
+	wrong    error
 }
 
 type file struct {
@@ -51,6 +53,9 @@ type file struct {
 	Length          number `json:"length"`
 	CompletedLength number `json:"completedLength"`
 	Selected        string `json:"selected"`
+	URIs            []struct {
+		URI string `json:"uri"`
+	} `json:"uris"`
 }
 
 var (
@@ -90,19 +95,29 @@ func (s snapshot) resolve(gid string) *task {
 	return t
 }
 
+// allTasks is far beyond what a daemon holds.
+const allTasks = 1 << 24
+
 // everything asks for all downloads of the daemon, in one request.
 func (d *Driver) everything(ctx context.Context) (snapshot, error) {
-	const all = 1 << 24 // far beyond what a daemon holds
 	results, err := d.client.Do(ctx,
+		aria2rpc.NewCall("aria2.getSessionInfo"),
 		aria2rpc.NewCall("aria2.tellActive", bulkKeys),
-		aria2rpc.NewCall("aria2.tellWaiting", 0, all, bulkKeys),
-		aria2rpc.NewCall("aria2.tellStopped", 0, all, bulkKeys),
+		aria2rpc.NewCall("aria2.tellWaiting", 0, allTasks, bulkKeys),
+		aria2rpc.NewCall("aria2.tellStopped", 0, allTasks, bulkKeys),
 	)
 	if err != nil {
 		return nil, err
 	}
+	var session struct {
+		ID string `json:"sessionId"`
+	}
+	if err := results[0].Decode(&session); err != nil {
+		return nil, oddAnswer(err)
+	}
+	d.jobs.lives(session.ID)
 	snap := snapshot{}
-	for _, r := range results {
+	for _, r := range results[1:] {
 		var list []*task
 		if err := r.Decode(&list); err != nil {
 			return nil, oddAnswer(err)
@@ -126,7 +141,19 @@ func (d *Driver) look(ctx context.Context, snap snapshot, gids ...string) error 
 	return snap.take(results, false)
 }
 
-// details is look with all keys, followed in the same request by a save of the
+// lookDetailed is look with all keys.
+func (d *Driver) lookDetailed(ctx context.Context, snap snapshot, gids ...string) error {
+	if len(gids) == 0 {
+		return nil
+	}
+	results, err := d.reads.Do(ctx, tellStatus(detailKeys, gids)...)
+	if err != nil {
+		return err
+	}
+	return snap.take(results, true)
+}
+
+// details is lookDetailed followed in the same request by a save of the
 // session: what details says is complete, the session file does not hold any
 // more.
 func (d *Driver) details(ctx context.Context, snap snapshot, gids ...string) error {
@@ -170,6 +197,9 @@ func (t *task) phase() downloader.Phase {
 	case "waiting":
 		return downloader.PhaseQueued
 	case "paused":
+		if t.Seeder == "true" && t.TotalLength > 0 && t.CompletedLength == t.TotalLength {
+			return downloader.PhaseComplete // it seeded, and nothing more happens
+		}
 		return downloader.PhasePaused
 	case "complete":
 		return downloader.PhaseComplete

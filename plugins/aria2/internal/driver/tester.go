@@ -28,7 +28,7 @@ func (d *Driver) Test(ctx context.Context) (downloader.TestResult, error) {
 	case err != nil:
 		result.Checks = []downloader.TestCheck{{Name: "reachable", Message: errs.MessageOf(err), Err: err}}
 	default:
-		result.Version = peer.Version
+		result.Version, result.LocalAddress = peer.Version, peer.LocalAddress()
 		result.Checks = []downloader.TestCheck{
 			{Name: "reachable", Message: "aria2 answers."},
 			{Name: "credentials", Message: "aria2 takes the secret."},

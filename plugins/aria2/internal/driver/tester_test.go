@@ -62,7 +62,7 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 		{"a proxy without aria2 behind it", page(write(502, "X-Nothing", "", "")), "", "reachable", errs.DownloaderUnreachable, "proxy"},
 		{"other JSON", page(write(200, "Content-Type", "application/json", `{"hello":1}`)), "", "reachable", errs.NotADownloader, "A web server"},
 		{"no TLS", strings.Replace(page(write(200, "X-Nothing", "", "")), "http:", "https:", 1), "", "reachable", errs.NotADownloader, "TLS"},
-		{"a certificate of its own", startTLSWeb(t), "", "reachable", errs.DownloaderUnreachable, "certificate"},
+		{"a certificate of its own", startTLSWeb(t), "", "reachable", errs.DownloaderTLS, "certificate"},
 		{"an SSH server", startBanner(t, "SSH-2.0-OpenSSH_9\r\n"), "", "reachable", errs.NotADownloader, "HTTP"},
 		{"an old aria2", startFake(t, "1.18.1"), "", "version", errs.DownloaderTooOld, "1.18.1"},
 	}
@@ -203,7 +203,7 @@ func TestDescriptionHasAValidSchemaWithTheSecretMarked(t *testing.T) {
 	if err := json.Unmarshal(desc.SettingsSchema, &schema); err != nil {
 		t.Fatal(err)
 	}
-	if len(schema.Properties) != 3 || !schema.Properties["secret"].WriteOnly || schema.Properties["address"].WriteOnly {
+	if len(schema.Properties) != 4 || !schema.Properties["secret"].WriteOnly || schema.Properties["address"].WriteOnly {
 		t.Fatalf("schema is %+v", schema)
 	}
 }

@@ -236,11 +236,26 @@ func TestSameTorrentTwiceIsSaidSo(t *testing.T) {
 	d := newDriver(t, a.settings())
 	src := downloader.Source{Kind: downloader.SourceTorrent, Content: s.torrent}
 	await(t, d, add(t, d, "job-1", t.TempDir(), src), downloader.PhaseDownloading)
-	second := add(t, d, "job-2", t.TempDir(), src)
-	eventually(t, "the second one fails", func() bool {
-		got, err := d.Check(t.Context(), []downloader.Ref{second})
-		return err == nil && got[0].Phase == downloader.PhaseFailed && errs.Is(got[0].Err, errs.InUse)
+	for _, again := range []downloader.Source{src, {Kind: downloader.SourceMagnet, URI: s.magnet()}} {
+		_, err := d.Add(t.Context(), downloader.AddRequest{JobID: "job-2", Dir: t.TempDir(), Source: again})
+		if !errs.Is(err, errs.InUse) || errs.HintOf(err) == "" {
+			t.Errorf("%s: %v", again.Kind, err)
+		}
+	}
+	// Who adds at the same time is told a moment later.
+	var third downloader.Status
+	a.call("aria2.addTorrent", nil, base64.StdEncoding.EncodeToString(s.torrent), []string{}, map[string]string{"gid": gidOf("job-3"), "dir": t.TempDir()})
+	eventually(t, "the third one fails", func() bool {
+		got, err := d.Check(t.Context(), []downloader.Ref{handle{Kind: src.Kind}.ref("job-3")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		third = got[0]
+		return third.Phase == downloader.PhaseFailed
 	})
+	if !errs.Is(third.Err, errs.InUse) {
+		t.Errorf("the third one fails with %v", third.Err)
+	}
 }
 
 func TestHostileTorrentIsRefused(t *testing.T) {
@@ -261,7 +276,9 @@ func TestTorrentLargerThanTheDaemonTakesIsSaidSo(t *testing.T) {
 	t.Parallel()
 	a := startAria2(t) // 2 MiB is aria2's default
 	d := newDriver(t, a.settings())
-	src := downloader.Source{Kind: downloader.SourceTorrent, Content: make([]byte, 2<<20)}
+	pieces := strings.Repeat("p", 100_000*20)
+	large := fmt.Sprintf("d4:infod6:lengthi%de4:name1:x12:piece lengthi16384e6:pieces%d:%see", 100_000*16384, len(pieces), pieces)
+	src := downloader.Source{Kind: downloader.SourceTorrent, Content: []byte(large)}
 	_, err := d.Add(t.Context(), downloader.AddRequest{JobID: "job-1", Dir: t.TempDir(), Source: src})
 	if !errs.Is(err, errs.TorrentTooLarge) || !strings.Contains(errs.HintOf(err), "rpc-max-request-size") {
 		t.Fatalf("got %v (%s)", err, errs.HintOf(err))

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/haul-dl/haul/plugins/aria2/internal/aria2rpc"
+	"github.com/haul-dl/haul/sdk/daemonhttp"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -64,8 +65,9 @@ func newConfig(opts Options) (config, error) {
 	return config{opts: opts, port: port, secret: rand.Text()}, nil
 }
 
-func (c config) endpoint() aria2rpc.Endpoint {
-	return aria2rpc.Endpoint{URL: rpcURL(c.port), Secret: c.secret}
+func (c config) endpoint() (aria2rpc.Endpoint, error) {
+	client, err := daemonhttp.New(daemonhttp.Options{Daemon: aria2rpc.Daemon(), URL: rpcURL(c.port)})
+	return aria2rpc.Endpoint{HTTP: client, Secret: c.secret}, err
 }
 
 func (c config) argument() string { return configArgument(c.opts.StateDir) }

@@ -161,6 +161,11 @@ func (d *Daemon) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	endpoint, err := conf.endpoint()
+	if err != nil {
+		return err
+	}
+	defer endpoint.HTTP.Close()
 	if err := conf.write(); err != nil {
 		return err
 	}
@@ -173,10 +178,9 @@ func (d *Daemon) live(ctx context.Context) error {
 	}
 	defer d.stop(proc)
 	d.set(proc.PID(), nil, nil)
-	if err := d.await(ctx, proc, conf.endpoint()); err != nil {
+	if err := d.await(ctx, proc, endpoint); err != nil {
 		return err
 	}
-	endpoint := conf.endpoint()
 	d.set(proc.PID(), &endpoint, nil)
 	d.opts.Logger.Info("aria2 runs", "pid", proc.PID())
 	select {
