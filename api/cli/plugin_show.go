@@ -50,7 +50,7 @@ func (s *shell) pluginDetails(p *client.Plugin) error {
 		{"name", p.Name},
 		{"display name", p.DisplayName},
 		{"version", text(p.Version)},
-		{"in use", fmt.Sprint(p.Active)},
+		{"active", fmt.Sprint(p.Active)},
 		{"node", p.Node},
 		{"path", p.Path},
 		{"sha256", p.Sha256},

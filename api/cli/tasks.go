@@ -177,7 +177,7 @@ func describe(t *client.Task) [][]string {
 		{"id", t.ID},
 		{"name", t.Name},
 		{"state", string(t.State)},
-		{"wish", wishOf(t)},
+		{"wish", string(t.Wish)},
 		{"note", note(t)},
 		{"hint", hintOf(t)},
 		{"source", string(t.Source.Kind) + " " + t.Source.URI},
@@ -206,14 +206,6 @@ func describe(t *client.Task) [][]string {
 		}
 	}
 	return rows
-}
-
-// wishOf shows what the owner wants, where that is not what is.
-func wishOf(t *client.Task) string {
-	if t.Wish == client.WishRun && t.State != client.StatePaused || string(t.Wish) == string(t.State) {
-		return ""
-	}
-	return string(t.Wish)
 }
 
 func selectionOf(t *client.Task) string {

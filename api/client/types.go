@@ -52,16 +52,13 @@ type (
 	PluginList = apigen.PluginList
 )
 
-// The states and wishes of a task, the actions on many, and the order of a list.
+// The states of a task, the actions on many, and the order of a list.
 const (
-	StatePaused    = apigen.TaskStatePaused
 	StateCompleted = apigen.TaskStateCompleted
 	StateSeeding   = apigen.TaskStateSeeding
 	StateHeld      = apigen.TaskStateHeld
 	StateFailed    = apigen.TaskStateFailed
 	StateCanceled  = apigen.TaskStateCanceled
-
-	WishRun = apigen.WishRun
 
 	ActionPause  = apigen.ActionPause
 	ActionResume = apigen.ActionResume

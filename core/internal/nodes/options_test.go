@@ -96,6 +96,9 @@ func TestOfSeveralVersionsTheActiveOneCounts(t *testing.T) {
 		out := map[string]int{}
 		for _, p := range plugins {
 			out[p.Version] = len(p.Instances)
+			if p.Active != (p.Version == "2") {
+				t.Errorf("version %s is shown as active: %v", p.Version, p.Active)
+			}
 			if !strings.Contains(string(p.OptionsSchema), "download_limit") {
 				t.Errorf("the schema of version %s does not show the limits: %s", p.Version, p.OptionsSchema)
 			}

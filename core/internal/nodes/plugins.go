@@ -86,15 +86,26 @@ func (n *node) observedPlugins() []*knownPlugin {
 	return slices.Clone(n.plugins)
 }
 
-// plugin returns the version of a plugin that is in use, or nil.
+// plugin returns the version of a plugin that is in use, or nil. Of those that
+// the node has not marked so, one that works comes first.
 func (n *node) plugin(name string) *knownPlugin {
 	var found *knownPlugin
 	for _, p := range n.observedPlugins() {
-		if p.Name == name && (found == nil || p.Active && !found.Active) {
+		if p.Name == name && (found == nil || p.rank() > found.rank()) {
 			found = p
 		}
 	}
 	return found
+}
+
+func (p *knownPlugin) rank() int {
+	switch {
+	case p.Active:
+		return 2
+	case p.Failure == nil:
+		return 1
+	}
+	return 0
 }
 
 // Plugins returns the plugins of all nodes, by name.
@@ -108,6 +119,7 @@ func (s *Service) Plugins(ctx context.Context) ([]core.PluginView, error) {
 			v := core.PluginView{ObservedPlugin: p.ObservedPlugin, Node: n.ID, NodeName: n.Name, Instances: s.instances(n, p)}
 			if p.rules != nil {
 				v.OptionsSchema = p.rules.Schema()
+				v.Active = n.plugin(p.Name) == p
 			}
 			out = append(out, v)
 		}

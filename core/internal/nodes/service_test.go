@@ -426,7 +426,7 @@ func TestARescanShowsThePluginsThatItFound(t *testing.T) {
 	w := newWorld(t, false)
 	w.online(plugin("p", false))
 	plugins, err := w.service.Rescan(w.admin)
-	if err != nil || len(plugins) != 1 || plugins[0].Name != "fresh" || plugins[0].NodeName != "local" {
+	if err != nil || len(plugins) != 1 || plugins[0].Name != "fresh" || plugins[0].NodeName != "local" || !plugins[0].Active {
 		t.Errorf("%+v, %v", plugins, err)
 	}
 }
