@@ -48,17 +48,7 @@ type launcher struct {
 // described itself. Errors: errs.PluginUntrusted (changed file),
 // errs.PluginIncompatible, errs.PluginCrashed, errs.PluginHung,
 // errs.Unavailable (this machine is in trouble), errs.Canceled.
-func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.Logger) (*process, error) {
-	p, err := l.try(ctx, b, name, log, true)
-	if errors.Is(err, errNoCertificate) {
-		// Plugins in languages where AutoMTLS is hard go without; the socket's
-		// directory, which is haul's alone, is the protection then.
-		p, err = l.try(ctx, b, name, log, false)
-	}
-	return p, err
-}
-
-func (l *launcher) try(ctx context.Context, b binary, name string, log hclog.Logger, mtls bool) (_ *process, err error) {
+func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.Logger) (_ *process, err error) {
 	verified, err := b.verify()
 	if err != nil {
 		return nil, err
@@ -70,7 +60,7 @@ func (l *launcher) try(ctx context.Context, b binary, name string, log hclog.Log
 	relay := newRelay(log, l.tuning)
 	p := &process{
 		name: name, tuning: l.tuning, log: log, dir: dir,
-		run: newRunner(verified, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning.pipeLinger, mtls),
+		run: newRunner(verified, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning.pipeLinger),
 	}
 	p.client = plugin.NewClient(p.clientConfig(relay))
 	defer func() {
@@ -89,11 +79,11 @@ func (l *launcher) try(ctx context.Context, b binary, name string, log hclog.Log
 
 // clientConfig is made anew for each start: the library keeps state in it.
 func (p *process) clientConfig(relay *relay) *plugin.ClientConfig {
-	return &plugin.ClientConfig{
+	config := &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: wire.VersionedPlugins(nil),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         p.run.mtls,
+		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		StartTimeout:     p.tuning.startTimeout,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir.sockets},
@@ -106,6 +96,8 @@ func (p *process) clientConfig(relay *relay) *plugin.ClientConfig {
 			return p.run, nil
 		},
 	}
+	p.run.withoutTLS = func() { config.TLSConfig = nil }
+	return config
 }
 
 // connect starts the process and opens the connection.
@@ -178,17 +170,24 @@ func (p *process) explainStart(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errs.Wrap(ctx.Err(), errs.Canceled, "The start of the plugin was given up.")
 	}
-	if errors.Is(err, errNoCertificate) {
-		return err
-	}
 	if p.endedByItself() {
+		if p.run.relay.isForeign() {
+			return errs.Wrap(p.exitError("ended at its start"), errs.PluginIncompatible, "The plugin %s is a plugin of another program.", p.name).
+				WithHint("Put it into the directory of the program that it is for.")
+		}
 		return p.exitError("ended at its start")
 	}
 	switch errs.CodeOf(err) {
 	case errs.PluginUntrusted, errs.PluginIncompatible, errs.Unavailable, errs.Canceled:
 		return err // the runner's own words
 	}
-	if errors.Is(err, context.DeadlineExceeded) || !p.run.shaken.Load() {
+	shaken := p.run.shaken.Load()
+	if shaken != nil {
+		if why := shaken.explain(p.name); why != nil {
+			return why
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || shaken == nil {
 		return errs.Wrap(err, errs.PluginHung, "The plugin %s did not get ready in time.", p.name)
 	}
 	return errs.Wrap(err, errs.PluginIncompatible, "The plugin %s does not speak haul's contract.", p.name)

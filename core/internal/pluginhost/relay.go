@@ -19,6 +19,10 @@ const maxPairs = 32
 // maxLastWords is how much of a plugin's last words an error carries.
 const maxLastWords = 512
 
+// wrongCookie begins what go-plugin says in a plugin that was started by
+// another program than its own.
+const wrongCookie = "This binary is a plugin."
+
 // relay writes what one plugin process says to haul's log: hclog's JSON at its
 // own level, text at debug or at the level that its prefix names, and a panic
 // with all that follows as errors.
@@ -32,6 +36,7 @@ type relay struct {
 	limit     bucket
 	inPanic   bool
 	lastWords string
+	foreign   bool
 }
 
 func newRelay(log hclog.Logger, t tuning) *relay {
@@ -46,6 +51,7 @@ func (r *relay) stderr(line []byte, cut bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.foreign = r.foreign || bytes.HasPrefix(line, []byte(wrongCookie))
 	entry, ok := parseEntry(line, cut)
 	if !ok {
 		entry = r.parseText(string(line))
@@ -71,6 +77,14 @@ func (r *relay) LastWords() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.lastWords
+}
+
+// isForeign reports whether the process has said that it is a plugin of
+// another program.
+func (r *relay) isForeign() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.foreign
 }
 
 // Close says how much was dropped.

@@ -28,9 +28,6 @@ import (
 // after the standard ones.
 const hostFD = 3
 
-// errNoCertificate tells that a plugin does not take part in AutoMTLS.
-var errNoCertificate = errors.New("the plugin's handshake has no certificate")
-
 // procRunner runs one plugin process for the library, and keeps the library
 // away from what it gets wrong: it reads the output itself, waits on the
 // process rather than on its pipes, and kills the whole process group.
@@ -41,13 +38,15 @@ type procRunner struct {
 	spawner *spawner
 	relay   *relay
 	linger  time.Duration
-	mtls    bool
+	// withoutTLS makes the library connect in plain text. It is called for a
+	// plugin whose handshake has no certificate: in some languages AutoMTLS is
+	// hard, and the socket's directory, which is haul's alone, protects it too.
+	withoutTLS func()
 
 	cmd        *exec.Cmd
 	handshakeR *io.PipeReader // what the library sees of stdout: the handshake alone
 	handshakeW *io.PipeWriter
-	shaken     atomic.Bool // the handshake line was seen
-	noCert     atomic.Bool // it had no certificate
+	shaken     atomic.Pointer[handshake] // nil until the line was seen
 
 	mu      sync.Mutex // guards started, killed, reaped
 	started bool
@@ -59,9 +58,9 @@ type procRunner struct {
 	state   *os.ProcessState // likewise
 }
 
-func newRunner(b binary, dir processDir, env []string, s *spawner, relay *relay, linger time.Duration, mtls bool) *procRunner {
+func newRunner(b binary, dir processDir, env []string, s *spawner, relay *relay, linger time.Duration) *procRunner {
 	r := &procRunner{
-		binary: b, dir: dir, env: env, spawner: s, relay: relay, linger: linger, mtls: mtls,
+		binary: b, dir: dir, env: env, spawner: s, relay: relay, linger: linger,
 		exited: make(chan struct{}),
 	}
 	r.handshakeR, r.handshakeW = io.Pipe()
@@ -159,28 +158,14 @@ func (r *procRunner) attend(p *pipes) {
 // the log: text before the handshake would break the start, and a full pipe
 // after it would block the plugin.
 func (r *procRunner) stdoutLine(line []byte, cut bool) {
-	if cut || r.shaken.Load() || !isHandshake(line) {
+	if cut || r.shaken.Load() != nil || !isHandshake(line) {
 		r.relay.stdout(line, cut)
 		return
 	}
-	r.noCert.Store(len(bytes.Split(line, []byte("|"))) < 6 || bytes.HasSuffix(bytes.TrimSpace(line), []byte("|")))
-	r.shaken.Store(true)
+	shaken := parseHandshake(line)
+	r.shaken.Store(&shaken)
 	_, _ = r.handshakeW.Write(append(bytes.Clone(line), '\n'))
 	_ = r.handshakeW.Close()
-}
-
-// isHandshake reports whether a line looks like "1|1|unix|PATH|grpc|CERT".
-func isHandshake(line []byte) bool {
-	parts := bytes.Split(bytes.TrimSpace(line), []byte("|"))
-	if len(parts) < 4 {
-		return false
-	}
-	for _, p := range parts[:2] {
-		if _, err := strconv.Atoi(string(p)); err != nil {
-			return false
-		}
-	}
-	return true
 }
 
 // Kill kills the process and its children. It may be called at any time, more
@@ -244,8 +229,8 @@ func (r *procRunner) Diagnose(context.Context) string { return "" }
 // PluginToHost checks the address that the plugin wants to be called at: haul
 // follows it neither to another machine nor to another program's socket.
 func (r *procRunner) PluginToHost(network, addr string) (string, string, error) {
-	if r.mtls && r.noCert.Load() {
-		return "", "", errNoCertificate
+	if shaken := r.shaken.Load(); shaken != nil && !shaken.certificate {
+		r.withoutTLS()
 	}
 	if network == "unix" && within(r.dir.sockets, addr) {
 		return network, addr, nil

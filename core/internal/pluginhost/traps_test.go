@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -206,7 +207,10 @@ func TestStartThatCannotSucceed(t *testing.T) {
 		{"a program that exits has crashed, with its status", "exits", errs.PluginCrashed, "exit status 3"},
 		{"one that the kernel kills has crashed", "killed", errs.PluginCrashed, "signal: killed"},
 		{"a program that is no plugin does not get ready", "stranger", errs.PluginHung, "in time"},
-		{"an unknown version of the contract is incompatible", "old", errs.PluginIncompatible, "contract"},
+		{"an unknown version of the contract is incompatible", "old", errs.PluginIncompatible, "version 9 of haul's contract, which is newer than 2"},
+		{"half a handshake is incompatible", "short", errs.PluginIncompatible, "half a handshake"},
+		{"another protocol than gRPC is incompatible", "netrpc", errs.PluginIncompatible, "gRPC"},
+		{"a plugin of another program is incompatible", "foreign", errs.PluginIncompatible, "another program"},
 		{"an address on another machine is not called", "elsewhere", errs.PluginIncompatible, "contract"},
 		{"another name than the file's is incompatible", "misnamed", errs.PluginIncompatible, "somebody-else"},
 		{"a plugin that never describes itself hangs", "asleep", errs.PluginHung, "in time"},
@@ -239,6 +243,10 @@ func TestStartThatCannotSucceed(t *testing.T) {
 func TestPluginWithoutCertificateIsACitizen(t *testing.T) {
 	r := newRig(t, testTuning(), "plain")
 	works(t, r.startReady("plain"))
+	// One start for its description, one to run: none to find out about TLS.
+	if got := entries(t, filepath.Join(r.dir, "run")); !slices.Contains(got, "p-2") {
+		t.Errorf("started more often than needed: %v", got)
+	}
 }
 
 func TestFloodOfLogsIsLimited(t *testing.T) {

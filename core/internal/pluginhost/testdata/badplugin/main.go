@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-plugin"
+
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/pluginmain"
@@ -54,10 +56,19 @@ func (p *bad) begin() {
 		fmt.Fprintln(p.stdout, "I am no plugin")
 		select {}
 	case "old":
-		fmt.Println("1|99|unix|/tmp/x|grpc|")
+		fmt.Println("1|9|unix|/tmp/x|grpc|")
 		select {}
+	case "short":
+		fmt.Println("1|2|unix")
+		select {}
+	case "netrpc":
+		fmt.Println("1|2|unix|" + os.Getenv("PLUGIN_UNIX_SOCKET_DIR") + "/x|netrpc")
+		select {}
+	case "foreign":
+		_ = os.Unsetenv("HAUL_PLUGIN")
+		plugin.Serve(&plugin.ServeConfig{HandshakeConfig: plugin.HandshakeConfig{MagicCookieKey: "OTHER", MagicCookieValue: "x"}})
 	case "elsewhere":
-		fmt.Println("1|1|tcp|192.0.2.1:80|grpc|" + strings.Repeat("A", 60))
+		fmt.Println("1|2|tcp|192.0.2.1:80|grpc|" + strings.Repeat("A", 60))
 		select {}
 	case "plain":
 		_ = os.Unsetenv("PLUGIN_CLIENT_CERT")
