@@ -14,8 +14,8 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// What every plugin has to do is tested by the conformance suite, see
-// conformance_test.go. Here is what is fetchd's own.
+// What every plugin has to do is tested in contract_test.go; here is what is
+// fetchd's own.
 
 func TestAFileComesWholeAlsoOverARestartOfTheDaemon(t *testing.T) {
 	daemon := startDaemon(t)
