@@ -58,7 +58,7 @@ func (x *execution) makeCopy(ctx context.Context, i int, temporary string) error
 	if err := x.to.RemoveAll(temporary); err != nil {
 		return destinationError(err, "removing a temporary file")
 	}
-	err := walk(ctx, x.from, e.Name, func(name string, info fs.FileInfo) error {
+	err := x.walkListed(ctx, e.Name, func(name string, info fs.FileInfo) error {
 		rest, err := filepath.Rel(e.Name, name)
 		if err != nil {
 			return err

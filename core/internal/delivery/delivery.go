@@ -7,7 +7,8 @@
 //
 // The unit that is moved is a top-level entry of the job's directory: the
 // first component of the path of a listed file. Whatever is not listed (a
-// daemon's control files) stays behind.
+// daemon's control files, parts of files that were not wanted) does not come
+// along; what of it lies in a listed folder is removed before that moves.
 package delivery
 
 import (

@@ -36,8 +36,9 @@ func TestFilesGoToTheirFolder(t *testing.T) {
 			after: tree{"a.bin": "A"}, paths: "a.bin",
 		},
 		{
-			name: "unlisted files of a listed folder come along", files: tree{"m/a": "A"}, also: tree{"m/skipped": "S"},
-			after: tree{"m/a": "A", "m/skipped": "S"}, paths: "m/a",
+			name: "unlisted files of a listed folder do not come along", files: tree{"m/a": "A", "m/n/b": "B"},
+			also:  tree{"m/skipped": "S", "m/n/part": "P", "m/o/c": "C"},
+			after: tree{"m/a": "A", "m/n/b": "B"}, paths: "m/a|m/n/b",
 		},
 		{
 			name: "a taken name gets a number before the extension", files: tree{"a.tar.gz": "A"},

@@ -48,11 +48,12 @@ type execution struct {
 	// from and to are the job's data and the destination.
 	from, to       *os.Root
 	fromDir, toDir *os.File
+	listed         listed
 	moved          int64
 }
 
 func (m *Mover) begin(job Job, p Plan, hooks Hooks) (_ *execution, err error) {
-	x := &execution{Mover: m, job: job, hooks: hooks, plan: Plan{Entries: append([]Entry(nil), p.Entries...)}}
+	x := &execution{Mover: m, job: job, hooks: hooks, listed: listOf(job.Files), plan: Plan{Entries: append([]Entry(nil), p.Entries...)}}
 	defer func() {
 		if err != nil {
 			x.close()

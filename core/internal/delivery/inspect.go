@@ -89,6 +89,11 @@ func inspectEntry(ctx context.Context, source *os.Root, top string) (Entry, erro
 // walk calls fn for a file, or for a folder and then all that is below it, and
 // fails with errs.UnsafeFile at anything else. It follows no link.
 func walk(ctx context.Context, root *os.Root, name string, fn func(name string, info fs.FileInfo) error) error {
+	return walkSome(ctx, root, name, func(string) bool { return true }, fn)
+}
+
+// walkSome is walk for what is wanted.
+func walkSome(ctx context.Context, root *os.Root, name string, wanted func(name string) bool, fn func(name string, info fs.FileInfo) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -107,7 +112,11 @@ func walk(ctx context.Context, root *os.Root, name string, fn func(name string, 
 		return err
 	}
 	for _, child := range names {
-		if err := walk(ctx, root, filepath.Join(name, child), fn); err != nil {
+		name := filepath.Join(name, child)
+		if !wanted(name) {
+			continue
+		}
+		if err := walkSome(ctx, root, name, wanted, fn); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,13 @@ const flushers = 8
 // move renames an entry, or copies it where that is impossible.
 func (x *execution) move(ctx context.Context, i int) error {
 	e := &x.plan.Entries[i]
+	switch err := x.prune(ctx, e.Name); {
+	case crossesDevices(err): // a folder of another user, which can be read at least
+		return x.duplicate(ctx, i)
+	case err != nil:
+		return sourceError(err)
+	}
+	x.at("data pruned")
 	if err := x.flush(ctx, e.Name); err != nil {
 		return sourceError(err)
 	}
@@ -122,7 +129,7 @@ func taken(err error) error {
 func (x *execution) flush(ctx context.Context, top string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(flushers)
-	err := walk(ctx, x.from, top, func(name string, info fs.FileInfo) error {
+	err := x.walkListed(ctx, top, func(name string, info fs.FileInfo) error {
 		g.Go(func() error { return flushOne(x.from, name, info) })
 		return nil
 	})
