@@ -1,14 +1,21 @@
 package driver
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 func startTLSWeb(t *testing.T) string {
@@ -21,13 +28,16 @@ func startTLSWeb(t *testing.T) string {
 }
 
 // countingProxy stands in front of aria2, lets no WebSocket through, and counts
-// requests.
+// requests and what they call.
 type countingProxy struct {
 	*httptest.Server
 	count atomic.Int64
+
+	mu     sync.Mutex // guards bodies
+	bodies []string
 }
 
-func startCountingProxy(t *testing.T, a *aria2) *countingProxy {
+func startCountingProxy(t testing.TB, a *aria2) *countingProxy {
 	t.Helper()
 	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: a.host()})
 	p := &countingProxy{}
@@ -37,10 +47,30 @@ func startCountingProxy(t *testing.T, a *aria2) *countingProxy {
 			return
 		}
 		p.count.Add(1)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		p.mu.Lock()
+		p.bodies = append(p.bodies, string(body))
+		p.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		to.ServeHTTP(w, r)
 	}))
 	t.Cleanup(p.Close)
 	return p
+}
+
+func (p *countingProxy) settings() string {
+	return fmt.Sprintf(`{"address":%q,"secret":%q}`, p.URL, testSecret)
+}
+
+// calls returns how often a method was called so far.
+func (p *countingProxy) calls(method string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Count(strings.Join(p.bodies, ""), strconv.Quote(method))
 }
 
 // metalink lists files of 1000 bytes with their true checksums.
@@ -52,4 +82,11 @@ func metalink(w *web, names ...string) []byte {
 	}
 	b.WriteString(`</metalink>`)
 	return []byte(b.String())
+}
+
+func fieldsOf(err error) []errs.Field {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		return e.Fields
+	}
+	return nil
 }

@@ -87,8 +87,10 @@ func (d *Driver) part(j *job, gid string, snap snapshot, last *seen) downloader.
 		return metadataStatus(s, t)
 	}
 	t.amounts(&s)
-	if s.TotalBytes == 0 && last.gid == t.GID {
-		s.TotalBytes = last.wanted
+	if last.gid == t.GID && last.hasInfo {
+		// aria2 counts the pieces that wanted files lie in, and none before the
+		// first start, nor anew while it is paused.
+		s.TotalBytes, s.DoneBytes = last.wanted, min(s.DoneBytes, last.wanted)
 	}
 	if s.Phase == downloader.PhaseFailed {
 		s.Err, s.Message = t.failure(), t.ErrorMessage
