@@ -1,12 +1,13 @@
 package pluginhost
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -21,100 +22,121 @@ type binary struct {
 // readBinary checks that nobody but the operator can have written the file,
 // and hashes it, unless it is the very file that known was made of.
 func readBinary(path string, known binary) (binary, error) {
-	f, err := os.Open(path)
+	f, info, err := openTrusted(path)
 	if err != nil {
-		return binary{}, errUnreadable(err)
+		return binary{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return binary{}, errUnreadable(err)
-	}
-	if err := checkExecutable(path, info); err != nil {
-		return binary{}, err
-	}
-	if err := checkTrust(path, info); err != nil {
-		return binary{}, err
-	}
 	if known.info != nil && sameFile(known.info, info) {
 		return known, nil
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return binary{}, errUnreadable(err)
-	}
-	return binary{path: path, sha256: hex.EncodeToString(h.Sum(nil)), info: info}, nil
-}
-
-// verify hashes the file again, before it is started.
-func (b binary) verify() (binary, error) {
-	now, err := readBinary(b.path, binary{})
+	sum, err := hash(f)
 	if err != nil {
 		return binary{}, err
 	}
-	if now.sha256 != b.sha256 {
-		return binary{}, errChanged()
+	return binary{path: path, sha256: sum, info: info}, nil
+}
+
+// openTrusted opens a file that may be a plugin's.
+func openTrusted(path string) (_ *os.File, _ fs.FileInfo, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, errUnreadable(err)
 	}
-	return now, nil
+	defer func() {
+		if err != nil {
+			closeAll(f)
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, errUnreadable(err)
+	}
+	if err := checkExecutable(path, info); err != nil {
+		return nil, nil, err
+	}
+	return f, info, checkTrust(path)
+}
+
+func hash(f *os.File) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+		return "", errUnreadable(err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// opened is a plugin's file that is kept open from the moment that it is
+// hashed until it runs, so that it is what runs.
+type opened struct {
+	binary
+	file *os.File
+}
+
+// open hashes the file again, before it is started. The caller closes it.
+func (b binary) open() (_ *opened, err error) {
+	f, info, err := openTrusted(b.path)
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{binary: binary{path: b.path, sha256: b.sha256, info: info}, file: f}
+	defer func() {
+		if err != nil {
+			o.close()
+		}
+	}()
+	return o, o.verify()
+}
+
+func (o *opened) close() { closeAll(o.file) }
+
+func (o *opened) verify() error {
+	sum, err := hash(o.file)
+	if err != nil {
+		return err
+	}
+	if sum != o.sha256 {
+		return errChanged()
+	}
+	return nil
+}
+
+// isScript reports whether an interpreter will open the file again, by its path.
+func (o *opened) isScript() bool {
+	var magic [2]byte
+	n, err := o.file.ReadAt(magic[:], 0)
+	return err == nil && n == len(magic) && bytes.Equal(magic[:], []byte("#!"))
+}
+
+// recheck is made right after the start: between the hash and the start
+// somebody could have written into the file, or put another one there.
+func (o *opened) recheck() error {
+	now, err := o.file.Stat()
+	if err != nil {
+		return errUnreadable(err)
+	}
+	named, err := os.Stat(o.path)
+	if err != nil || !os.SameFile(now, named) {
+		return errors.Join(errChanged(), err)
+	}
+	if sameFile(o.info, now) {
+		return nil
+	}
+	return o.verify() // its mode was changed, or a link to it was made
 }
 
 func errUnreadable(err error) error {
 	return errs.Wrap(err, errs.PluginMissing, "The plugin's file cannot be read.")
 }
 
-// stillSame reports whether the path still names the file that was hashed,
-// unchanged. It is asked right after the start: between the hash and the start
-// somebody could have put another file there.
-func (b binary) stillSame() bool {
-	now, err := os.Stat(b.path)
-	return err == nil && sameFile(b.info, now)
-}
-
+// sameFile reports whether nobody has touched the file between a and b.
 func sameFile(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && changedAt(a).Equal(changedAt(b))
 }
 
 func errChanged() error {
 	return errs.New(errs.PluginUntrusted, "The plugin's file has changed since it was checked.").
 		WithHint("If you have replaced it, let haul look at the plugins again (haul plugin rescan).")
-}
-
-// checkTrust refuses a plugin that others than the operator can replace.
-func checkTrust(path string, info fs.FileInfo) error {
-	dirs := []string{filepath.Dir(path)}
-	resolved, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return errUnreadable(err)
-	}
-	if d := filepath.Dir(resolved); d != dirs[0] {
-		dirs = append(dirs, d)
-	}
-	if err := checkWritable("file", path, info); err != nil {
-		return err
-	}
-	for _, dir := range dirs {
-		fi, err := os.Stat(dir)
-		if err != nil {
-			return errs.Wrap(err, errs.PluginMissing, "The plugin's folder cannot be read.")
-		}
-		if err := checkWritable("folder", dir, fi); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkWritable(what, path string, info fs.FileInfo) error {
-	if info.Mode().Perm()&0o002 != 0 {
-		return errs.New(errs.PluginUntrusted, "The plugin's %s can be written by anybody.", what).
-			WithHint("Run: chmod o-w %s", path)
-	}
-	// A stranger's file would run with root's rights. Other users run what they like.
-	if uid, ok := ownerOf(info); ok && os.Geteuid() == 0 && uid != 0 {
-		return errs.New(errs.PluginUntrusted, "haul runs as root, and the plugin's %s belongs to user %d.", what, uid).
-			WithHint("Run: chown root %s, or run haul as another user.", path)
-	}
-	return nil
 }
 
 // checkExecutable tells why a file of a plugin's name is no plugin.
@@ -125,7 +147,7 @@ func checkExecutable(path string, info fs.FileInfo) error {
 	}
 	if info.Mode().Perm()&0o111 == 0 {
 		return errs.New(errs.PluginIncompatible, "The plugin's file is not executable.").
-			WithHint("Run: chmod +x %s", path)
+			WithHint("Run: chmod +x %s", quote(path))
 	}
 	return nil
 }

@@ -1,14 +1,8 @@
 package pluginhost
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -18,17 +12,13 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// filePrefix begins the file name of every plugin.
-const filePrefix = "haul-downloader-"
-
 // parallelDescribes is how many plugins are started at once to describe themselves.
 const parallelDescribes = 4
 
-var fileName = regexp.MustCompile(`^` + filePrefix + `([a-z0-9][a-z0-9-]{0,63})$`)
-
-// candidate is one plugin of the catalogue.
+// candidate is one file of the catalogue.
 type candidate struct {
 	Plugin
+	place  place
 	binary binary
 }
 
@@ -50,48 +40,54 @@ func (c candidate) blocked() error {
 // catalog knows the plugins of some directories.
 type catalog struct {
 	dirs []string
+	pins pins
 	// describe starts a plugin and asks it; nobody else can say what it is.
 	describe func(ctx context.Context, b binary, name string) (downloader.Description, error)
 
 	scanning sync.Mutex // held for the length of a scan
 
-	mu    sync.RWMutex // guards found
-	found map[string]candidate
+	mu    sync.RWMutex           // guards found
+	found map[string][]candidate // by name, the preferred one first
 }
 
-// list returns the plugins, sorted by name.
+// list returns all candidates, sorted by name, the preferred one of each first.
 func (c *catalog) list() []Plugin {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	out := make([]Plugin, 0, len(c.found))
-	for _, f := range c.found {
-		out = append(out, f.Plugin)
+	for _, name := range slices.Sorted(maps.Keys(c.found)) {
+		for i, f := range c.found[name] {
+			f.Active = i == 0 && f.blocked() == nil
+			out = append(out, f.Plugin)
+		}
 	}
-	slices.SortFunc(out, func(a, b Plugin) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
-// find returns the plugin of that name. Errors: errs.PluginMissing, and why
+// find returns the file to start of the plugin of that name. Errors: errs.PluginMissing, and why
 // the plugin cannot be started.
 func (c *catalog) find(name string) (candidate, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	f, ok := c.found[name]
-	if !ok {
+	of := c.found[name]
+	if len(of) == 0 {
 		err := errs.New(errs.PluginMissing, "The plugin %s is not installed.", name).
 			WithHint("Put the executable %s into one of the plugin directories, then let haul look again (haul plugin rescan).", filePrefix+name)
 		return candidate{Plugin: Plugin{Err: err}}, err
 	}
-	return f, f.blocked()
+	return of[0], of[0].blocked()
 }
 
 // learn notes down what a plugin said at a start, if it is still the same.
 func (c *catalog) learn(from candidate, desc downloader.Description) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.found[desc.Name]; ok && f.same(from) {
-		f.Description, f.Err = desc, nil
-		c.found[desc.Name] = f
+	of := c.found[desc.Name]
+	if i := slices.IndexFunc(of, from.same); i >= 0 {
+		of = slices.Clone(of)
+		of[i].Description, of[i].Err = desc, nil
+		byPreference(of)
+		c.found[desc.Name] = of
 	}
 }
 
@@ -101,19 +97,13 @@ func (c *catalog) learn(from candidate, desc downloader.Description) {
 func (c *catalog) scan(ctx context.Context) error {
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
-	paths, dirErr := c.paths()
-	var (
-		mu    sync.Mutex // guards found
-		found = make(map[string]candidate, len(paths))
-		group errgroup.Group
-	)
+	places, dirErr := places(c.dirs)
+	all := make([]candidate, len(places))
+	var group errgroup.Group
 	group.SetLimit(parallelDescribes)
-	for name, path := range paths {
+	for i, at := range places {
 		group.Go(func() error {
-			f := c.inspect(ctx, name, path)
-			mu.Lock()
-			defer mu.Unlock()
-			found[name] = f
+			all[i] = c.inspect(ctx, at)
 			return nil
 		})
 	}
@@ -121,59 +111,57 @@ func (c *catalog) scan(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return errs.Wrap(err, errs.Canceled, "The search for plugins was given up.")
 	}
+	found := make(map[string][]candidate, len(all))
+	for _, f := range all {
+		found[f.Name] = append(found[f.Name], f)
+	}
+	for _, of := range found {
+		byPreference(of)
+	}
 	c.mu.Lock()
 	c.found = found
 	c.mu.Unlock()
 	return dirErr
 }
 
-// paths returns the file of each plugin; the first directory wins.
-func (c *catalog) paths() (map[string]string, error) {
-	var failed []error
-	paths := make(map[string]string)
-	for _, dir := range c.dirs {
-		entries, err := os.ReadDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			failed = append(failed, fmt.Errorf("read plugin directory: %w", err))
-			continue
-		}
-		for _, e := range entries {
-			m := fileName.FindStringSubmatch(e.Name())
-			if len(m) < 2 || paths[m[1]] != "" {
-				continue
-			}
-			paths[m[1]] = filepath.Join(dir, e.Name())
+// known returns what the last scan found at a path.
+func (c *catalog) known(at place) candidate {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, f := range c.found[at.name] {
+		if f.Path == at.path {
+			return f
 		}
 	}
-	return paths, errors.Join(failed...)
+	return candidate{}
 }
 
-func (c *catalog) inspect(ctx context.Context, name, path string) candidate {
-	c.mu.RLock()
-	known := c.found[name]
-	c.mu.RUnlock()
-	if known.Path != path {
-		known = candidate{}
-	}
-	f := candidate{Plugin: Plugin{Path: path, Description: downloader.Description{Name: name}}}
-	f.binary, f.Err = readBinary(path, known.binary)
+func (c *catalog) inspect(ctx context.Context, at place) candidate {
+	known := c.known(at)
+	f := candidate{place: at, Plugin: Plugin{Path: at.path, Description: downloader.Description{Name: at.name}}}
+	f.binary, f.Err = readBinary(at.path, known.binary)
 	f.SHA256 = f.binary.sha256
+	if f.Err == nil {
+		f.Err = c.pins.check(at.name, f.SHA256)
+	}
 	if f.Err != nil {
 		return f
 	}
-	if known.Err == nil && known.SHA256 == f.SHA256 && !dependsOnMachine(known.Description) {
+	unchanged := known.Err == nil && known.SHA256 == f.SHA256
+	if unchanged && !dependsOnMachine(known.Description) {
 		f.Description = known.Description
 		return f
 	}
-	desc, err := c.describe(ctx, f.binary, name)
-	if err != nil {
+	desc, err := c.describe(ctx, f.binary, at.name)
+	switch {
+	case err == nil:
+		f.Description = desc
+	case unchanged && errs.IsRetryable(err):
+		// It was well before; the machine may be short of something.
+		f.Description = known.Description
+	default:
 		f.Err = err
-		return f
 	}
-	f.Description = desc
 	return f
 }
 

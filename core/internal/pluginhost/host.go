@@ -12,8 +12,12 @@ import (
 
 // Options configure a Host.
 type Options struct {
-	// Dirs are searched for executables named haul-downloader-NAME, in this order.
+	// Dirs are searched for plugins, in this order: DIR/haul-downloader-NAME and
+	// DIR/NAME/VERSION/haul-downloader-NAME.
 	Dirs []string
+	// Pins holds the SHA-256 that the files of some plugins must have, by the
+	// plugin's name, in lower-case hexadecimal digits.
+	Pins map[string][]string
 	// RuntimeDir is where sockets go, a directory of haul's own; it is made with
 	// mode 0700, and what an earlier host left in it is ended and removed.
 	RuntimeDir string
@@ -25,11 +29,13 @@ type Options struct {
 	Logger   hclog.Logger
 }
 
-// Plugin is one plugin that was found.
+// Plugin is one file of a plugin that was found.
 type Plugin struct {
 	downloader.Description
 	Path   string
 	SHA256 string
+	// Active marks the file that new processes of the plugin are started from.
+	Active bool
 	// Err tells why it cannot be used: errs.PluginUntrusted,
 	// errs.PluginIncompatible, errs.PluginCrashed, errs.PluginHung.
 	Err error

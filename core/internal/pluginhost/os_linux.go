@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,6 +105,36 @@ func ownerOf(fi fs.FileInfo) (uid int, ok bool) {
 		return 0, false
 	}
 	return int(st.Uid), true
+}
+
+// changedAt returns when the file's content, mode or links last changed;
+// unlike the time of its content nobody can set it.
+func changedAt(fi fs.FileInfo) time.Time {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fi.ModTime()
+	}
+	return time.Unix(st.Ctim.Unix())
+}
+
+// firstPinnedFD is above every descriptor that a child is given.
+const firstPinnedFD = 16
+
+// pin returns a path that runs the open file, whatever has taken its place by
+// then. It goes through a link in dir, since the kernel names processes by the
+// last part of the path. unpin is called after the start.
+func pin(f *os.File, dir, name string) (path string, unpin func(), err error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, firstPinnedFD)
+	if err != nil {
+		return "", nil, fmt.Errorf("keep the plugin's file open: %w", err)
+	}
+	held := os.NewFile(uintptr(fd), f.Name())
+	path = filepath.Join(dir, name)
+	if err := os.Symlink("/proc/self/fd/"+strconv.Itoa(fd), path); err != nil {
+		closeAll(held)
+		return "", nil, err
+	}
+	return path, func() { _ = os.Remove(path); closeAll(held) }, nil
 }
 
 // lockFile takes an exclusive lock that ends with the process.

@@ -60,7 +60,7 @@ func newHost(o Options, t tuning) (*Host, error) {
 		instances: make(map[string]*Instance),
 	}
 	h.launcher = &launcher{tuning: t, spawner: h.spawner, runtime: runtime}
-	h.catalog = &catalog{dirs: paths[2:], describe: h.describe}
+	h.catalog = &catalog{dirs: paths[2:], pins: o.Pins, describe: h.describe}
 	return h, nil
 }
 
@@ -98,7 +98,8 @@ func (h *Host) Rescan(ctx context.Context) error {
 	return err
 }
 
-// Plugins returns what the last Rescan found, sorted by name. The slices inside
+// Plugins returns every file that the last Rescan found, sorted by name, the one
+// in use of each plugin first. The slices inside
 // are the host's and must not be changed.
 func (h *Host) Plugins() []Plugin { return h.catalog.list() }
 

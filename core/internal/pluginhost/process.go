@@ -49,10 +49,11 @@ type launcher struct {
 // errs.PluginIncompatible, errs.PluginCrashed, errs.PluginHung,
 // errs.Unavailable (this machine is in trouble), errs.Canceled.
 func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.Logger) (_ *process, err error) {
-	verified, err := b.verify()
+	file, err := b.open()
 	if err != nil {
 		return nil, err
 	}
+	defer file.close()
 	dir, err := l.runtime.make()
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
@@ -60,7 +61,7 @@ func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.
 	relay := newRelay(log, l.tuning)
 	p := &process{
 		name: name, tuning: l.tuning, log: log, dir: dir,
-		run: newRunner(verified, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning.pipeLinger),
+		run: newRunner(file, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning.pipeLinger),
 	}
 	p.client = plugin.NewClient(p.clientConfig(relay))
 	defer func() {

@@ -32,7 +32,7 @@ const hostFD = 3
 // away from what it gets wrong: it reads the output itself, waits on the
 // process rather than on its pipes, and kills the whole process group.
 type procRunner struct {
-	binary  binary
+	binary  *opened // open until Start returns
 	dir     processDir
 	env     []string
 	spawner *spawner
@@ -58,7 +58,7 @@ type procRunner struct {
 	state   *os.ProcessState // likewise
 }
 
-func newRunner(b binary, dir processDir, env []string, s *spawner, relay *relay, linger time.Duration) *procRunner {
+func newRunner(b *opened, dir processDir, env []string, s *spawner, relay *relay, linger time.Duration) *procRunner {
 	r := &procRunner{
 		binary: b, dir: dir, env: env, spawner: s, relay: relay, linger: linger,
 		exited: make(chan struct{}),
@@ -80,8 +80,14 @@ func (r *procRunner) Start(context.Context) error {
 	if err != nil {
 		return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
 	}
+	path, unpin, err := r.pin()
+	if err != nil {
+		pipes.closeChildEnds()
+		pipes.closeHostEnds()
+		return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
+	}
 	r.cmd = &exec.Cmd{
-		Path: r.binary.path,
+		Path: path,
 		Args: []string{r.binary.path},
 		Env:  append(r.env, hostFDEnv+"="+strconv.Itoa(hostFD), logLevelEnv+"="+r.relay.log.GetLevel().String()),
 		Dir:  r.dir.root,
@@ -91,6 +97,7 @@ func (r *procRunner) Start(context.Context) error {
 		ExtraFiles: []*os.File{pipes.aliveR},
 	}
 	err = r.spawner.start(r.cmd)
+	unpin()
 	pipes.closeChildEnds()
 	if err != nil {
 		pipes.closeHostEnds()
@@ -105,6 +112,15 @@ func (r *procRunner) Start(context.Context) error {
 	return err
 }
 
+// pin returns the path to start. A script's interpreter opens it by its path,
+// so that one is checked again afterwards alone.
+func (r *procRunner) pin() (path string, unpin func(), err error) {
+	if r.binary.isScript() {
+		return r.binary.path, func() {}, nil
+	}
+	return pin(r.binary.file, r.dir.root, filepath.Base(r.binary.path))
+}
+
 // explainExec tells a file that will never run from a machine in trouble.
 func explainExec(err error) error {
 	for _, e := range []error{syscall.ENOEXEC, syscall.EACCES, syscall.ENOENT, syscall.ENOTDIR} {
@@ -113,13 +129,16 @@ func explainExec(err error) error {
 				WithHint("Install the plugin's build for %s/%s, and what its first line names if it is a script.", runtime.GOOS, runtime.GOARCH)
 		}
 	}
+	if errors.Is(err, syscall.ETXTBSY) {
+		return errs.Wrap(err, errs.Unavailable, "The plugin's file is still being written.")
+	}
 	return errs.Wrap(err, errs.Unavailable, "The plugin could not be started.")
 }
 
 // admit checks and notes down the process that has just been started.
 func (r *procRunner) admit() error {
-	if !r.binary.stillSame() {
-		return errChanged()
+	if err := r.binary.recheck(); err != nil {
+		return err
 	}
 	id, err := identify(r.cmd.Process.Pid)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrNotExist) {
