@@ -47,6 +47,7 @@ func TestATaskComesBackAsItWasStored(t *testing.T) {
 		Files:      []core.DeliveredFile{{Index: 1, Path: "a/b", Size: 1 << 50}},
 		TotalBytes: 1 << 60, CreatedAt: now, StartedAt: &now, DownloadedAt: &now, DeliveredAt: &now,
 		CompletedAt: &now, DeletedAt: &now, DeleteData: true,
+		Named: true, Selection: []int{1, 3}, Options: []byte(`{"split":"2"}`), Resumes: 1,
 	}
 	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {
