@@ -1,0 +1,85 @@
+package conformance
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// closedPort stands for an address at which nobody listens.
+const closedPort = ""
+
+// settingsFor returns the settings with the daemon's address replaced by
+// host:port, and secrets where there were none: the suite looks for them later.
+func (c *C) settingsFor(hostPort string) []byte {
+	name := endpointOf(c.desc)
+	if name == "" {
+		c.skipf(`No setting is marked with "x-haul-endpoint", or called "address".`)
+	}
+	if hostPort == closedPort {
+		hostPort = c.freePort()
+	}
+	settings := c.altered(func(o object) {
+		before, _ := o[name].(string)
+		o[name] = pointAt(before, hostPort)
+	})
+	withSecrets := c.withCanaries(settings)
+	if err := c.configure(withSecrets); err == nil {
+		return withSecrets
+	} else if !errs.Is(err, errs.InvalidSettings) {
+		c.failf("Configure with another address: %s.", c.describe(err))
+	}
+	return settings
+}
+
+// pointAt writes another host and port the way an address was written.
+func pointAt(before, hostPort string) string {
+	scheme, rest, found := strings.Cut(before, "://")
+	if before == "" {
+		return "http://" + hostPort
+	}
+	if !found {
+		return hostPort
+	}
+	u, err := url.Parse("http://" + rest)
+	if err != nil {
+		return "http://" + hostPort
+	}
+	u.Host = hostPort
+	if scheme = strings.TrimSuffix(strings.ToLower(scheme), "s"); scheme != "http" {
+		u.Scheme = scheme
+	}
+	return u.String()
+}
+
+// freePort returns the address of a port at which nobody listens just now.
+func (c *C) freePort() string {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	c.mustOwn(err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// withCanaries puts a secret of the suite's own into each secret that is not set.
+func (c *C) withCanaries(settings []byte) []byte {
+	var s struct{ Properties map[string]property }
+	var o object
+	if json.Unmarshal(c.desc.SettingsSchema, &s) != nil || json.Unmarshal(settings, &o) != nil {
+		return settings
+	}
+	for name, p := range s.Properties {
+		if _, set := o[name]; p.WriteOnly && p.Type == "string" && !set {
+			canary := "canary" + strings.ReplaceAll(c.newID(), "-", "")
+			o[name] = canary
+			c.suite.mu.Lock()
+			c.suite.canary = append(c.suite.canary, canary)
+			c.suite.mu.Unlock()
+		}
+	}
+	out, err := json.Marshal(o)
+	c.mustOwn(err)
+	return out
+}
