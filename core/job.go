@@ -107,7 +107,9 @@ type ObservedJob struct {
 	Phase    JobPhase
 	Name     string
 	InfoHash string
-	Progress Progress
+	// FileCount is the number of files, wanted or not; 0 until known.
+	FileCount int
+	Progress  Progress
 	// Waiting says why nothing moves; nil while something does.
 	Waiting *Waiting
 	// Failure is why Phase is JobFailed.

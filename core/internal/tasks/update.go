@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func (s *Service) Update(ctx context.Context, id core.TaskID, c *core.TaskChange
 		if name != "" {
 			e.task.Name, e.task.Named = name, true
 		}
-		if err := updateFiles(e, c.Files, torrent); err != nil {
+		if err := s.updateFiles(e, c.Files, torrent); err != nil {
 			return err
 		}
 		if err := updateOptions(e, c.Options); err != nil {
@@ -85,7 +86,7 @@ func (s *Service) uploaded(ctx context.Context, t *core.Task, c *core.TaskChange
 }
 
 // updateFiles changes which files are wanted, while that still matters.
-func updateFiles(e *edit, files *[]int, torrent *source.Torrent) error {
+func (s *Service) updateFiles(e *edit, files *[]int, torrent *source.Torrent) error {
 	if files == nil {
 		return nil
 	}
@@ -98,6 +99,9 @@ func updateFiles(e *edit, files *[]int, torrent *source.Torrent) error {
 		return errs.New(errs.WrongState, "The task is %s: its files are loaded already.", e.task.State).
 			WithField("files", "cannot change any more")
 	}
+	if n := s.fileCount(e.task.Job); n > 0 && len(wanted) > 0 && wanted[len(wanted)-1] >= n {
+		return wrongSelection("files", fmt.Sprintf("names file %d; the torrent has %d", wanted[len(wanted)-1], n))
+	}
 	before := e.task.Selection
 	if err := choose(e.task, wanted, torrent); err != nil {
 		return err
@@ -107,6 +111,16 @@ func updateFiles(e *edit, files *[]int, torrent *source.Torrent) error {
 		return errs.New(errs.NotOffered, "Downloader %q cannot load single files.", c.Name).WithField("files", "is not offered")
 	}
 	return nil
+}
+
+// fileCount returns the number of files of a job, 0 where it is not known.
+func (s *Service) fileCount(id core.JobID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j := s.live.jobs[id]; j != nil {
+		return j.seen.FileCount
+	}
+	return 0
 }
 
 // hasJob reports whether a downloader works for the task.

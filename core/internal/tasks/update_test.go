@@ -169,6 +169,11 @@ func TestFilesAndLimitsOfARunningTaskChange(t *testing.T) {
 	if code, field := refusal(t, err); code != errs.InvalidOptions || field != "options.upload_limit" {
 		t.Errorf("got %s for %q", code, field)
 	}
+	w.report(job, core.JobDownloading, func(o *core.ObservedJob) { o.FileCount = 3 })
+	_, err = w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{0, 3}})
+	if code, field := refusal(t, err); code != errs.InvalidRequest || field != "files" {
+		t.Errorf("got %s for %q", code, field)
+	}
 	w.report(job, core.JobDelivering, nil)
 	_, err = w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{1}})
 	if code, field := refusal(t, err); code != errs.WrongState || field != "files" {

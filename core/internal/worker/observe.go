@@ -13,7 +13,7 @@ import (
 func (n *Node) observe(j *job) core.ObservedJob {
 	o := core.ObservedJob{
 		ID: j.Job.ID, Revision: j.Job.Revision, Phase: j.observedPhase(),
-		Name: j.Name, InfoHash: j.InfoHash, Progress: j.observedProgress(), Waiting: n.waiting(j),
+		Name: j.Name, InfoHash: j.InfoHash, FileCount: j.fileCount, Progress: j.observedProgress(), Waiting: n.waiting(j),
 	}
 	if j.Phase == core.JobFailed {
 		o.Failure = j.Failure
