@@ -6,12 +6,16 @@ package daemonhttp
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/haul-dl/haul/sdk/errs"
 )
+
+var zonePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Daemon is what addresses and messages need to know of a kind of daemon.
 type Daemon struct {
@@ -71,6 +75,12 @@ func wrongPart(u *url.URL) string {
 	if u.Hostname() == "" {
 		return "has no host"
 	}
+	if !strings.HasPrefix(u.Host, "[") && strings.Count(u.Host, ":") > 1 {
+		return "has an IPv6 address without brackets"
+	}
+	if _, zone, ok := strings.Cut(u.Hostname(), "%"); ok && !zonePattern.MatchString(zone) {
+		return "has a zone that is no network interface"
+	}
 	if u.User != nil {
 		return "must not hold a user name or password; they have fields of their own"
 	}
@@ -88,10 +98,10 @@ func wrongPart(u *url.URL) string {
 // bracketIPv6 makes "::1" and "::1/path" fit into a URL; "[::1]:6800" already does.
 func bracketIPv6(s string) string {
 	host, path, _ := strings.Cut(s, "/")
-	if ip := net.ParseIP(host); ip == nil || ip.To4() != nil {
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.Is6() {
 		return s
 	}
-	return "[" + host + "]/" + path
+	return "[" + strings.Replace(host, "%", "%25", 1) + "]/" + path
 }
 
 func (d Daemon) invalidAddress(what string) error {

@@ -35,6 +35,9 @@ func (c *Client) Explain(ctx context.Context, err error) error {
 		return errs.Wrap(err, errs.DownloaderUnreachable, "The host name in %s is not known.", host)
 	case isCertificate(err):
 		return errs.Wrap(err, errs.DownloaderTLS, "The TLS certificate at %s is not trusted: %s.", host, certificateTrouble(err))
+	case isAlert(err):
+		return errs.Wrap(err, errs.DownloaderTLS, "The server at %s refuses the TLS connection.", host).
+			WithHint("Its TLS may be older than 1.2, or it may want a certificate of its clients.")
 	case isPlainHTTP(err):
 		return errs.Wrap(err, errs.NotADownloader, "The server at %s does not speak TLS.", host).
 			WithHint("Write http:// in place of https:// in the address.")
@@ -57,6 +60,15 @@ func isDNS(err error) bool {
 func isCertificate(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
+}
+
+// isAlert reports whether one side ended the handshake for a reason of its own.
+func isAlert(err error) bool {
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "remote error: tls:") || strings.Contains(text, "tls: server selected unsupported protocol version")
 }
 
 func certificateTrouble(err error) string {

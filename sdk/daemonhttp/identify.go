@@ -28,6 +28,10 @@ func (c *Client) Foreign(ctx context.Context, resp *Response) error {
 		return errs.New(errs.DownloaderUnreachable, "The proxy at %s does not reach %s (status %d).", c.url.Host, c.daemon.Name, resp.Status).
 			WithHint("Check that %s runs, and the proxy's configuration.", c.daemon.Name)
 	}
+	if wantsTLS(resp) {
+		return errs.New(errs.NotADownloader, "The server at %s speaks TLS alone.", c.url.Host).
+			WithHint("Write https:// in place of http:// in the address.")
+	}
 	what := c.serverKind(resp)
 	if what == "" {
 		what = c.serverKindAtRoot(ctx)
@@ -38,6 +42,14 @@ func (c *Client) Foreign(ctx context.Context, resp *Response) error {
 	return errs.New(errs.NotADownloader, "%s answers at %s, not %s (status %d for %s).",
 		upperFirst(what), c.url.Host, c.daemon.Name, resp.Status, resp.path).
 		WithHint("%s", c.foreignHint(resp))
+}
+
+// wantsTLS knows how web servers tell that they were spoken to in plain HTTP.
+func wantsTLS(resp *Response) bool {
+	body := strings.ToLower(string(resp.Body[:min(len(resp.Body), 4<<10)]))
+	return resp.Status == http.StatusBadRequest &&
+		(strings.Contains(body, "http request to an https server") || strings.Contains(body, "plain http request was sent to https port") ||
+			strings.Contains(body, "speaking plain http to an ssl-enabled server"))
 }
 
 func (c *Client) foreignHint(resp *Response) string {

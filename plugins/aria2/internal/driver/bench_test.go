@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,23 +15,94 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
-// BenchmarkCheck1000 is what a tick costs with a thousand jobs at the daemon.
+// BenchmarkCheck1000 is what a tick costs with a thousand jobs at the daemon, of
+// which none or all are active.
 func BenchmarkCheck1000(b *testing.B) {
-	a, w := startAria2(b), startWeb(b)
-	d := newDriver(b, a.settings())
-	const n = 1000
-	refs := make([]downloader.Ref, n)
-	dir := b.TempDir()
-	for i := range refs {
-		refs[i] = add(b, d, fmt.Sprint("job-", i), dir, httpSource(w.URL+"/held/10/x"))
-	}
-	b.ResetTimer()
-	for b.Loop() {
+	b.Run("paused", func(b *testing.B) { benchmarkCheck(b, 1000, true) })
+	b.Run("active", func(b *testing.B) { benchmarkCheck(b, 1000, false) })
+}
+
+func benchmarkCheck(b *testing.B, n int, paused bool) {
+	a := startAria2(b, "max-concurrent-downloads="+strconv.Itoa(n))
+	proxy := startCountingProxy(b, a)
+	d := newDriver(b, proxy.settings())
+	refs := addMagnets(b, d, n, paused)
+	look := func() {
 		got, err := d.Check(b.Context(), refs)
 		if err != nil || len(got) != n {
 			b.Fatal(len(got), err)
 		}
 	}
+	settle(b, proxy, look)
+	d = newDriver(b, a.settings()) // without the proxy
+	settle(b, proxy, look)
+	measure(b, a, look)
+}
+
+// settle looks until a look takes no more than one request.
+func settle(b *testing.B, p *countingProxy, look func()) {
+	b.Helper()
+	eventually(b, "a look takes one request", func() bool {
+		before := p.count.Load()
+		look()
+		return p.count.Load() <= before+1
+	})
+}
+
+// BenchmarkNaiveCheck1000 is the same with a request for each job.
+func BenchmarkNaiveCheck1000(b *testing.B) {
+	const n = 1000
+	a := startAria2(b, "max-concurrent-downloads="+strconv.Itoa(n))
+	d := newDriver(b, a.settings())
+	refs := addMagnets(b, d, n, false)
+	measure(b, a, func() {
+		for _, ref := range refs {
+			res, err := d.client.Do(b.Context(), aria2rpc.NewCall("aria2.tellStatus", gidOf(ref.JobID), bulkKeys))
+			var t task
+			if err != nil || res[0].Decode(&t) != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// addMagnets adds links of torrents that nobody has.
+func addMagnets(b *testing.B, d *Driver, n int, paused bool) []downloader.Ref {
+	b.Helper()
+	refs, dir := make([]downloader.Ref, n), b.TempDir()
+	var wg sync.WaitGroup
+	for i := range refs {
+		wg.Go(func() {
+			var err error
+			refs[i], err = d.Add(b.Context(), downloader.AddRequest{
+				JobID: fmt.Sprint("job-", i), Dir: dir, Paused: paused,
+				Source: downloader.Source{Kind: downloader.SourceMagnet, URI: fmt.Sprintf("magnet:?xt=urn:btih:%040x", i+1)},
+			})
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	return refs
+}
+
+// measure reports what looks cost this process and the daemon.
+func measure(b *testing.B, a *aria2, look func()) {
+	b.Helper()
+	defer reportCPU(b, a)()
+	own := func() time.Duration {
+		var r syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	before := own()
+	for b.Loop() {
+		look()
+	}
+	b.ReportMetric(float64((own()-before).Microseconds())/1000/float64(b.N), "plugin-ms/op")
 }
 
 // BenchmarkAdd500 is from the first of 500 concurrent adds to the last

@@ -75,11 +75,10 @@ func (d *Driver) lacking(j *job, snap snapshot) (gids []string, whole bool) {
 			return nil, false // the job is gone
 		}
 		whole = whole && t.phase().HasData()
-		if t.detailed {
-			continue
+		if !t.saved {
+			all = append(all, t.GID)
 		}
-		all = append(all, t.GID)
-		if j.handle.Parts > 0 {
+		if t.detailed || j.handle.Parts > 0 {
 			continue
 		}
 		nameless := name == "" && t.TotalLength > 0 && t.InfoHash == ""

@@ -14,6 +14,7 @@ import (
 )
 
 func TestFileIsLoadedUnderItsNameWithAllThatAStatusHas(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
 	ref := add(t, d, "job-1", dir, httpSource(w.URL+"/file/100000/photo.jpg"))
@@ -27,6 +28,7 @@ func TestFileIsLoadedUnderItsNameWithAllThatAStatusHas(t *testing.T) {
 }
 
 func TestSuggestedNameIsUsedAndAHostileOneRefused(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
 	src := httpSource(w.URL + "/file/10/x")
@@ -44,6 +46,7 @@ func TestSuggestedNameIsUsedAndAHostileOneRefused(t *testing.T) {
 }
 
 func TestHostileSourcesAreRefusedWithTheirCodes(t *testing.T) {
+	t.Parallel()
 	a := startAria2(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
 	cases := []struct {
@@ -83,6 +86,7 @@ func TestHostileSourcesAreRefusedWithTheirCodes(t *testing.T) {
 }
 
 func TestDeadSourcesFailWithTheirCodesPromptly(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	tls := startTLSWeb(t)
@@ -129,6 +133,7 @@ func TestDeadSourcesFailWithTheirCodesPromptly(t *testing.T) {
 }
 
 func TestEveryErrorCodeOfAria2HasAMessage(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		code, message string
 		want          errs.Code
@@ -166,6 +171,7 @@ func TestEveryErrorCodeOfAria2HasAMessage(t *testing.T) {
 }
 
 func TestAddIsIdempotentAcrossRestartsOfEverything(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	w.rate = 100_000
 	dir := t.TempDir()
@@ -198,6 +204,7 @@ func TestAddIsIdempotentAcrossRestartsOfEverything(t *testing.T) {
 }
 
 func TestManyAddsAtOnceTakeFewRequests(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	proxy := startCountingProxy(t, a)
 	d := newDriver(t, fmt.Sprintf(`{"address":%q,"secret":%q}`, proxy.URL, testSecret))
@@ -254,6 +261,7 @@ func TestManyAddsAtOnceTakeFewRequests(t *testing.T) {
 }
 
 func TestPartialDataGoesOnAfterRemoveAndAfterKill(t *testing.T) {
+	t.Parallel()
 	const size = 4_000_000
 	path := fmt.Sprintf("/file/%d/big", size)
 	cases := []struct {
@@ -293,6 +301,7 @@ func TestPartialDataGoesOnAfterRemoveAndAfterKill(t *testing.T) {
 }
 
 func TestDataWithoutControlFileIsNotTakenForWhole(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "big"), make([]byte, 100000), 0o600); err != nil {
@@ -304,6 +313,7 @@ func TestDataWithoutControlFileIsNotTakenForWhole(t *testing.T) {
 }
 
 func TestAJobReportedCompleteNeverComesBackAfterKill(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d, dir := newDriver(t, a.settings()), t.TempDir()
 	const path = "/file/50000/x"
@@ -323,6 +333,7 @@ func TestAJobReportedCompleteNeverComesBackAfterKill(t *testing.T) {
 }
 
 func TestRemoveStopsAndForgets(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t, "max-concurrent-downloads=1"), startWeb(t)
 	d := newDriver(t, a.settings())
 	a.call("aria2.changeGlobalOption", nil, map[string]string{"max-concurrent-downloads": "1"})
@@ -344,6 +355,7 @@ func TestRemoveStopsAndForgets(t *testing.T) {
 }
 
 func TestSomebodyElseRemovesAJob(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	ref := add(t, d, "job-1", t.TempDir(), httpSource(w.URL+"/held/10/a"))
@@ -360,6 +372,7 @@ func TestSomebodyElseRemovesAJob(t *testing.T) {
 }
 
 func TestLimitsOfADaemonAreOnlyRaised(t *testing.T) {
+	t.Parallel()
 	global := func(a *aria2) map[string]string {
 		var o map[string]string
 		a.call("aria2.getGlobalOption", &o)
@@ -380,6 +393,7 @@ func TestLimitsOfADaemonAreOnlyRaised(t *testing.T) {
 }
 
 func TestListFindsWhatThisDownloaderAddedAndNothingElse(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	add(t, d, "done", t.TempDir(), httpSource(w.URL+"/file/10/a"))

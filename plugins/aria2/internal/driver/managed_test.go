@@ -3,15 +3,13 @@ package driver
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +32,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperVariable); dir != "" {
 		runHelper(dir)
 		return
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait more than they work
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -74,6 +76,7 @@ func waitReady(t *testing.T, d *Driver) {
 }
 
 func TestManagedDaemonNeedsNoSettingsAndKeepsItsSecret(t *testing.T) {
+	t.Parallel()
 	w, state, dir := startWeb(t), t.TempDir(), t.TempDir()
 	d := newDriverIn(t, managedSettings, state)
 	ref := add(t, d, "job-1", dir, httpSource(w.URL+"/file/100000/x"))
@@ -109,6 +112,7 @@ func TestManagedDaemonNeedsNoSettingsAndKeepsItsSecret(t *testing.T) {
 }
 
 func TestManagedDaemonIsStartedAgainAndGoesOn(t *testing.T) {
+	t.Parallel()
 	w, dir := startWeb(t), t.TempDir()
 	w.rate = 200_000
 	d := newDriver(t, managedSettings)
@@ -126,6 +130,7 @@ func TestManagedDaemonIsStartedAgainAndGoesOn(t *testing.T) {
 }
 
 func TestManagedDaemonEndsWithAKilledPluginAndTheNextOneGoesOn(t *testing.T) {
+	t.Parallel()
 	state := t.TempDir()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), helperVariable+"="+state)
@@ -178,18 +183,7 @@ func TestManagedDaemonGoesOnAfterAnOrderlyEnd(t *testing.T) {
 func TestManagedDaemonBeginsAnewWhereTheServerCannotGoOn(t *testing.T) {
 	t.Parallel()
 	whole := content(4_000_000)
-	var asked atomic.Int32
-	w := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("Content-Length", strconv.Itoa(len(whole)))
-		if asked.Add(1) > 1 {
-			_, _ = rw.Write(whole)
-			return
-		}
-		_, _ = rw.Write(whole[:len(whole)/2])
-		_ = http.NewResponseController(rw).Flush()
-		<-r.Context().Done()
-	}))
-	t.Cleanup(w.Close)
+	w := startRangeless(t, whole)
 	state, dir := t.TempDir(), t.TempDir()
 	d := newDriverIn(t, managedSettings, state)
 	ref := add(t, d, "job-1", dir, httpSource(w.URL+"/x"))
@@ -205,6 +199,7 @@ func TestManagedDaemonBeginsAnewWhereTheServerCannotGoOn(t *testing.T) {
 }
 
 func TestManagedDaemonReplacesALeftover(t *testing.T) {
+	t.Parallel()
 	state := t.TempDir()
 	d := newDriverIn(t, managedSettings, state)
 	waitReady(t, d)

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -92,15 +93,13 @@ func TestJobPausedByHandIsResumed(t *testing.T) {
 func TestMetalinkIsPausedAsAWhole(t *testing.T) {
 	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
-	w.rate = 100
 	d := newDriver(t, a.settings())
-	ref := add(t, d, "job-1", t.TempDir(), downloader.Source{Kind: downloader.SourceMetalink, Content: metalink(w, "a", "b")})
+	held := bytes.ReplaceAll(metalink(w, "a", "b"), []byte("/file/"), []byte("/held/"))
+	ref := add(t, d, "job-1", t.TempDir(), downloader.Source{Kind: downloader.SourceMetalink, Content: held})
 	await(t, d, ref, downloader.PhaseDownloading)
 	pause(t, d, ref)
 	await(t, d, ref, downloader.PhasePaused)
-	w.mu.Lock()
-	w.rate = 0
-	w.mu.Unlock()
+	close(w.release)
 	resume(t, d, ref)
 	await(t, d, ref, downloader.PhaseComplete)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -18,10 +19,13 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
+// quiet drops what a server says of clients that hang up.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
 func startTLSWeb(t *testing.T) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = quiet()
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.URL

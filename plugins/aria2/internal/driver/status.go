@@ -44,7 +44,7 @@ func (d *Driver) status(j *job, snap snapshot) downloader.Status {
 	if s.Phase.HasData() {
 		s.Files = files
 		if files == nil {
-			s.Phase = downloader.PhaseUnknown // it ended just now, the next look has the files
+			s.Phase = downloader.PhaseUnknown // it ended just now, the next look saves the session
 		}
 	}
 	if err := checkFiles(s.Files); err != nil {
@@ -97,8 +97,8 @@ func (d *Driver) part(j *job, gid string, snap snapshot, last *seen) downloader.
 	}
 	if t.detailed {
 		s.Name = t.name()
-		if t.hasMetadata() || s.Phase.HasData() {
-			s.Files = t.files(s.Phase.HasData())
+		if whole := s.Phase.HasData(); t.saved && whole || t.hasMetadata() && !whole {
+			s.Files = t.files(whole)
 		}
 	}
 	return s

@@ -41,10 +41,10 @@ type task struct {
 			Name string `json:"name"`
 		} `json:"info"`
 	} `json:"bittorrent"`
-	// detailed is set where Driver.details or lookDetailed asked; wrong is what is
-	// wrong with the selection of files then.
-	detailed bool
-	wrong    error
+	// detailed is set where Driver.details or lookDetailed asked; saved, where the
+	// session was saved after it; wrong is what is wrong with the selection of files.
+	detailed, saved bool
+	wrong           error
 }
 
 type file struct {
@@ -138,7 +138,7 @@ func (d *Driver) look(ctx context.Context, snap snapshot, gids ...string) error 
 	if err != nil {
 		return err
 	}
-	return snap.take(results, false)
+	return snap.take(results, task{})
 }
 
 // lookDetailed is look with all keys.
@@ -150,7 +150,7 @@ func (d *Driver) lookDetailed(ctx context.Context, snap snapshot, gids ...string
 	if err != nil {
 		return err
 	}
-	return snap.take(results, true)
+	return snap.take(results, task{detailed: true})
 }
 
 // details is lookDetailed followed in the same request by a save of the
@@ -161,7 +161,7 @@ func (d *Driver) details(ctx context.Context, snap snapshot, gids ...string) err
 	if err != nil {
 		return err
 	}
-	return snap.take(results, true)
+	return snap.take(results, task{detailed: true, saved: true})
 }
 
 func tellStatus(keys []string, gids []string) []aria2rpc.Call {
@@ -172,17 +172,18 @@ func tellStatus(keys []string, gids []string) []aria2rpc.Call {
 	return calls
 }
 
-// take adds the answers to tellStatus; a download that is not there is left out.
-func (s snapshot) take(results []aria2rpc.Result, detailed bool) error {
+// take adds the answers to tellStatus, on the ground of as; a download that is
+// not there is left out.
+func (s snapshot) take(results []aria2rpc.Result, as task) error {
 	for _, r := range results {
 		if aria2rpc.IsNotFound(r.Err) {
 			continue
 		}
-		t := &task{detailed: detailed}
-		if err := r.Decode(t); err != nil {
+		t := as
+		if err := r.Decode(&t); err != nil {
 			return oddAnswer(err)
 		}
-		s[t.GID] = t
+		s[t.GID] = &t
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 )
 
 func TestTestFindsAGoodDaemon(t *testing.T) {
+	t.Parallel()
 	a := startAria2(t)
 	r, err := newDriver(t, a.settings()).Test(t.Context())
 	if err != nil || !r.OK() || r.Version == "" || len(r.Checks) != 3 || r.Took <= 0 {
@@ -26,6 +27,7 @@ func TestTestFindsAGoodDaemon(t *testing.T) {
 }
 
 func TestTestTellsWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	page := func(h func(http.ResponseWriter, *http.Request)) string {
 		s := httptest.NewServer(http.HandlerFunc(h))
 		t.Cleanup(s.Close)
@@ -91,6 +93,7 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 }
 
 func TestASilentServerIsGivenUpInTime(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +109,7 @@ func TestASilentServerIsGivenUpInTime(t *testing.T) {
 }
 
 func TestWrongSecretIsNotTriedInALoop(t *testing.T) {
+	t.Parallel()
 	a := startAria2(t)
 	d := newDriver(t, fmt.Sprintf(`{"address":%q,"secret":"wrong"}`, a.host()))
 	refs := []downloader.Ref{{JobID: "x"}}
@@ -163,6 +167,7 @@ func startFake(t *testing.T, version string) string {
 }
 
 func TestSettingsAreChecked(t *testing.T) {
+	t.Parallel()
 	cases := []struct{ name, settings, field string }{
 		{"unknown field", `{"adress":"x"}`, ""},
 		{"wrong type", `{"address":1}`, "address"},
@@ -189,6 +194,7 @@ func TestSettingsAreChecked(t *testing.T) {
 }
 
 func TestDescriptionHasAValidSchemaWithTheSecretMarked(t *testing.T) {
+	t.Parallel()
 	desc, err := New().Describe(t.Context())
 	if err != nil || desc.Name != "aria2" || !desc.Managed && desc.ManagedHint == "" {
 		t.Fatalf("%+v, %v", desc, err)

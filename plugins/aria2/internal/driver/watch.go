@@ -92,10 +92,10 @@ func (d *Driver) lookBoth(ctx context.Context, snap snapshot, detailed, plain []
 	if err != nil {
 		return err
 	}
-	if err := snap.take(results[len(detailed):], false); err != nil {
+	if err := snap.take(results[len(detailed):], task{}); err != nil {
 		return err
 	}
-	return snap.take(results[:len(detailed)], true)
+	return snap.take(results[:len(detailed)], task{detailed: true, saved: true})
 }
 
 // missingKin returns those who follow, and are followed by, what is in a

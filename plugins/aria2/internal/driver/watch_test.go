@@ -10,6 +10,7 @@ import (
 )
 
 func TestWatchPushesWhatHappensAtOnce(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	pushed := watch(t, d)
@@ -36,6 +37,7 @@ func TestWatchPushesWhatHappensAtOnce(t *testing.T) {
 }
 
 func TestWatchEndsWithTheDaemonAndWorksAgainAfterwards(t *testing.T) {
+	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	ended := make(chan error, 1)
@@ -70,6 +72,7 @@ func TestWatchEndsWithTheDaemonAndWorksAgainAfterwards(t *testing.T) {
 }
 
 func TestWatchIsNotOfferedWhereNoWebSocketGetsThrough(t *testing.T) {
+	t.Parallel()
 	proxy := startCountingProxy(t, startAria2(t))
 	d := newDriver(t, toJSON(t, map[string]string{"address": proxy.URL, "secret": testSecret}))
 	if err := d.Watch(t.Context(), func([]downloader.Status) {}); !errs.Is(err, errs.NotOffered) {
