@@ -1,0 +1,116 @@
+package driver
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+const (
+	// A stop takes half a second to show, and Transmission 3.00 loses one that
+	// comes while it checks, or just as metadata arrives.
+	stopTries = 10
+	stopPause = 200 * time.Millisecond
+)
+
+// Pause implements downloader.Pauser. It gives the order again until it shows,
+// but not for longer than two seconds: the host repeats it later.
+func (d *Driver) Pause(ctx context.Context, ref downloader.Ref) error {
+	h, t, err := d.find(ctx, ref)
+	for range stopTries {
+		if err != nil || t.status == stopped {
+			return err
+		}
+		if err := d.call(ctx, "torrent-stop", ids(h.Hash)); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(stopPause):
+		case <-ctx.Done():
+			return d.client.Explain(ctx, ctx.Err())
+		}
+		h, t, err = d.find(ctx, ref)
+	}
+	return err
+}
+
+// Resume implements downloader.Pauser, past the daemon's own queue.
+func (d *Driver) Resume(ctx context.Context, ref downloader.Ref) error {
+	h, t, err := d.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if t.phase() != downloader.PhasePaused && t.phase() != downloader.PhaseQueued {
+		return nil // what is complete would seed again
+	}
+	return d.call(ctx, "torrent-start-now", ids(h.Hash))
+}
+
+// SelectFiles implements downloader.FileSelector.
+func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []int) error {
+	h, t, err := d.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if !t.metadata {
+		return errs.New(errs.MetadataMissing, "Transmission does not have the torrent's metadata yet.")
+	}
+	details, err := d.details(ctx, []string{h.Hash})
+	if err != nil {
+		return err
+	}
+	one := details[h.Hash]
+	if one == nil {
+		return errs.New(errs.JobNotFound, "Transmission does not have the job.")
+	}
+	if err := d.selectFiles(ctx, h.Hash, files, len(one.files)); err != nil {
+		return err
+	}
+	d.memory.update(h.Hash, func(m *memo) { m.selection, m.whole = nil, false })
+	return nil
+}
+
+// selectFiles makes files wanted, and no others. To the daemon an empty list is
+// one of all files.
+func (d *Driver) selectFiles(ctx context.Context, hash string, files []int, count int) error {
+	if len(files) == 0 {
+		return errs.New(errs.InvalidRequest, "No file is selected.")
+	}
+	unwanted, err := others(files, count)
+	if err != nil {
+		return err
+	}
+	args := ids(hash)
+	args["files-wanted"] = files
+	if len(unwanted) > 0 {
+		args["files-unwanted"] = unwanted
+	}
+	return d.call(ctx, "torrent-set", args)
+}
+
+// SetLimits implements downloader.Limiter.
+func (d *Driver) SetLimits(ctx context.Context, ref downloader.Ref, l downloader.Limits) error {
+	h, t, err := d.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	args := ids(h.Hash)
+	maps.Copy(args, limitArguments(l))
+	if labels := d.marked(t.labels, ref.JobID, h.Place, seedTime(l)); !slices.Equal(labels, t.labels) {
+		args["labels"] = labels
+	}
+	if err := d.call(ctx, "torrent-set", args); err != nil {
+		return err
+	}
+	d.memory.update(h.Hash, func(m *memo) { m.seedTime = seedTime(l) })
+	return nil
+}
+
+// call makes a call that the daemon has no reason to refuse.
+func (d *Driver) call(ctx context.Context, method string, args map[string]any) error {
+	return downloaderError(d.client.Call(ctx, method, args, nil))
+}

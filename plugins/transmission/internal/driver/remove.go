@@ -1,0 +1,56 @@
+package driver
+
+import (
+	"context"
+	"time"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+const (
+	// removeTries and removePause bound the wait for a torrent to be gone.
+	removeTries = 50
+	removePause = 100 * time.Millisecond
+)
+
+// Remove implements downloader.Driver. When it returns, the daemon has closed
+// the torrent's files. What somebody has moved elsewhere is forgotten with its
+// data kept, and what is not haul's is let alone.
+func (d *Driver) Remove(ctx context.Context, ref downloader.Ref, deleteData bool) error {
+	h, t, err := d.find(ctx, ref)
+	switch {
+	case errs.Is(err, errs.JobNotFound):
+		d.memory.forget(h.Hash)
+		return nil
+	case errs.Is(err, errs.MovedAway):
+		if id, _, ok := d.readMark(t.labels); !ok || id != ref.JobID {
+			return nil
+		}
+		deleteData = false
+	case err != nil:
+		return err
+	}
+	args := ids(h.Hash)
+	args["delete-local-data"] = deleteData
+	if err := d.call(ctx, "torrent-remove", args); err != nil {
+		return err
+	}
+	d.memory.forget(h.Hash)
+	return d.awaitGone(ctx, h.Hash)
+}
+
+func (d *Driver) awaitGone(ctx context.Context, hash string) error {
+	for range removeTries {
+		t, err := d.torrent(ctx, hash)
+		if err != nil || t == nil {
+			return err
+		}
+		select {
+		case <-time.After(removePause):
+		case <-ctx.Done():
+			return d.client.Explain(ctx, ctx.Err())
+		}
+	}
+	return errs.New(errs.DownloaderError, "Transmission does not remove the torrent.")
+}
