@@ -32,10 +32,14 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 		return nil, err
 	}
 	s.lifecycle.onStop("journal", func(context.Context) error { return journal.Close() })
+	if err := os.MkdirAll(filepath.Join(s.config.Data, "plugins"), 0o750); err != nil {
+		return nil, fmt.Errorf("make the directory of plugins: %w", err)
+	}
 	var node *worker.Node
 	host, err := pluginhost.New(pluginhost.Options{
 		Dirs: s.config.PluginDirs(), RuntimeDir: filepath.Join(dir, "run"), StateDir: filepath.Join(dir, "state"),
-		OnChange: func(id string) { node.InstanceChanged(id) }, Logger: log,
+		Pins: s.config.PluginPins, MemoryLimit: int64(s.config.PluginMemoryLimit), Watch: true,
+		OnChange: func(id string) { node.InstanceChanged(id) }, OnPlugins: func() { node.PluginsChanged() }, Logger: log,
 	})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,12 @@ const DefaultListen = "127.0.0.1:7420"
 // DefaultTorrentLimit is the size of the largest torrent file that is taken.
 const DefaultTorrentLimit Size = 10 << 20
 
+// DefaultPluginMemoryLimit is far above what a plugin needs for 10,000 jobs.
+const DefaultPluginMemoryLimit Size = 1 << 30
+
+// minPluginMemoryLimit is what the smallest plugins need.
+const minPluginMemoryLimit Size = 64 << 20
+
 // Bounds of Config.TorrentLimit. A torrent file is one value in the store,
 // which takes 32 MiB at most.
 const (
@@ -44,6 +50,11 @@ type Config struct {
 	Listen string
 	// Plugins are further directories with plugins, absolute.
 	Plugins []string
+	// PluginPins are the files that plugins may have; one without a pin may have any.
+	PluginPins Pins
+	// PluginMemoryLimit is the resident memory at which a plugin's process is
+	// started anew; 0 means none.
+	PluginMemoryLimit Size
 	// LogLevel is one of LogLevels, LogFormat one of LogFormats.
 	LogLevel  string
 	LogFormat string
@@ -110,6 +121,9 @@ func (c *Config) mistakes() []mistake {
 	}
 	if slices.Contains(c.Plugins, "") {
 		wrong(keyPlugins, "has an empty entry")
+	}
+	if m := c.PluginMemoryLimit; m != 0 && m < minPluginMemoryLimit {
+		wrong(keyPluginMemory, "must be at least "+minPluginMemoryLimit.String()+", or 0 for no limit, not "+m.String())
 	}
 	if !slices.Contains(LogLevels, c.LogLevel) {
 		wrong(keyLogLevel, "must be one of "+list(LogLevels)+", not "+strconv.Quote(c.LogLevel))

@@ -18,6 +18,12 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
+// Two SHA-256; the first is made of digits alone, which YAML takes for a number.
+var (
+	sumA = strings.Repeat("01234567", 8)
+	sumB = strings.Repeat("89abcdef", 8)
+)
+
 // setup is what a server finds when it starts.
 type setup struct {
 	args []string
@@ -77,13 +83,17 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 	want := Config{
 		Data: "/d", Listen: ":1", Plugins: []string{"/p", "/q"}, LogLevel: "debug", LogFormat: "json",
 		TorrentLimit: 1 << 20, AdminPassword: NewSecret("pw"),
+		PluginPins: Pins{"a": {sumA, sumB}, "b": {sumA}}, PluginMemoryLimit: 1 << 28,
 	}
-	file := "data: /d\nlisten: ':1'\nplugins: [/p, /q]\nlog_level: debug\nlog_format: json\ntorrent_limit: 1048576\nadmin_password: pw\n"
+	file := "data: /d\nlisten: ':1'\nplugins: [/p, /q]\nlog_level: debug\nlog_format: json\ntorrent_limit: 1048576\nadmin_password: pw\n" +
+		"plugin_pins:\n  a: [" + sumA + ", " + strings.ToUpper(sumB) + "]\n  b:\n    - " + sumA + "\nplugin_memory_limit: 256MiB\n"
 	env := map[string]string{
 		"HAUL_DATA": "/d", "HAUL_LISTEN": ":1", "HAUL_PLUGINS": "/p:/q", "HAUL_LOG_LEVEL": "debug",
 		"HAUL_LOG_FORMAT": "json", "HAUL_TORRENT_LIMIT": "1MiB", "HAUL_ADMIN_PASSWORD": "pw",
+		"HAUL_PLUGIN_PINS": "a=" + sumA + ":a=" + sumB + ":b=" + sumA, "HAUL_PLUGIN_MEMORY_LIMIT": "256MiB",
 	}
-	args := []string{"--data=/d", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB"}
+	args := []string{"--data=/d", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB",
+		"--plugin-pins=a=" + sumA, "--plugin-pins=a=" + sumB, "--plugin-pins=b=" + sumA, "--plugin-memory-limit=256MiB"}
 	for name, s := range map[string]setup{
 		"file":        {args: []string{"--config=haul.yaml"}, file: file},
 		"environment": {env: env},
@@ -133,6 +143,14 @@ func TestAMistakeIsToldWithItsPlace(t *testing.T) {
 		{name: "an unknown level", args: []string{"--log-level", "loud"}, want: `--log-level: log_level must be one of trace, debug, info, warn, error, not "loud"`},
 		{name: "an unknown format", args: []string{"--log-format", "xml"}, want: `--log-format: log_format must be one of text, json, not "xml"`},
 		{name: "an empty directory", args: []string{"--data", ""}, want: "--data: data is needed"},
+		{name: "a list of pins", file: "plugin_pins: [x]", want: "haul.yaml:1: plugin_pins must be plugins' names, each with a list of SHA-256, not a list"},
+		{name: "a pin that is no list", file: "plugin_pins:\n  a: " + sumB, want: "must have a list of at least one SHA-256 for a; line 2 has text"},
+		{name: "a pin without a hash", file: "plugin_pins:\n  a: []", want: "at least one SHA-256 for a; line 2"},
+		{name: "a pin that is no hash", file: "plugin_pins:\n  a:\n  - " + sumB + "\n  - abc", want: `has "abc" for a, which is no SHA-256: 64 hexadecimal digits, as sha256sum prints them; line 4`},
+		{name: "a pin of a file's name", file: "plugin_pins:\n  haul_a: [" + sumB + "]", want: `has "haul_a", which is no name of a plugin`},
+		{name: "a pin that is there twice", file: "plugin_pins:\n  a: [" + sumB + "]\n  a: [" + sumB + "]", want: "has a twice; line 3"},
+		{name: "a pin without a name", args: []string{"--plugin-pins", sumB}, want: "--plugin-pins: plugin_pins must be made of NAME=SHA256"},
+		{name: "too little memory", file: "plugin_memory_limit: 1MiB", want: "haul.yaml:1: plugin_memory_limit must be at least 64MiB, or 0"},
 		{name: "an empty plugin directory", args: []string{"--plugins", ""}, want: "--plugins: plugins has an empty entry"},
 	}
 	for _, c := range cases {
@@ -207,7 +225,7 @@ func TestThePrintCanBeReadBackAndKeepsSecrets(t *testing.T) {
 	const password = "hunter2"
 	c, err := setup{
 		args: []string{"--config", "haul.yaml", "--data", "/d"},
-		env:  map[string]string{"HAUL_ADMIN_PASSWORD": password, "HAUL_PLUGINS": "/p:/q # r"},
+		env:  map[string]string{"HAUL_ADMIN_PASSWORD": password, "HAUL_PLUGINS": "/p:/q # r", "HAUL_PLUGIN_PINS": "a=" + sumA + ":a=" + sumB},
 		file: "\nlog_level: debug\n",
 	}.load(t)
 	if err != nil {

@@ -86,8 +86,11 @@ func valuesOf(s *setting, n *yaml.Node) (values []string, why string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if s.kind == kindList {
+	switch s.kind {
+	case kindList:
 		return listOf(n)
+	case kindPins:
+		return pinsOf(n)
 	}
 	if isText(n) || s.kind == kindSize && n.Kind == yaml.ScalarNode && n.Tag == "!!int" {
 		return []string{n.Value}, ""

@@ -56,7 +56,7 @@ func (l *loader) readEnvironment() {
 		v, _ := l.LookupEnv(s.env())
 		switch {
 		case v == "":
-		case s.kind == kindList:
+		case s.isList():
 			l.put(&s, s.env(), filepath.SplitList(v)...)
 		default:
 			l.put(&s, s.env(), v)

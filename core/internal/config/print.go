@@ -14,7 +14,11 @@ func (c *Config) Print(w io.Writer) error {
 	for _, s := range settings() {
 		values := s.get(c)
 		switch {
-		case s.secret && values[0] == "", s.kind == kindList && len(values) == 0:
+		case s.secret && values[0] == "", s.isList() && len(values) == 0:
+		case s.kind == kindPins:
+			key := scalar(s.key)
+			key.LineComment = c.origins[s.key]
+			root.Content = append(root.Content, key, c.PluginPins.node())
 		case s.kind == kindList:
 			key, seq := scalar(s.key), &yaml.Node{Kind: yaml.SequenceNode}
 			key.LineComment = c.origins[s.key]

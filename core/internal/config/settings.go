@@ -12,6 +12,8 @@ const (
 	keyData          = "data"
 	keyListen        = "listen"
 	keyPlugins       = "plugins"
+	keyPluginPins    = "plugin_pins"
+	keyPluginMemory  = "plugin_memory_limit"
 	keyLogLevel      = "log_level"
 	keyLogFormat     = "log_format"
 	keyTorrentLimit  = "torrent_limit"
@@ -30,6 +32,7 @@ const (
 	kindText kind = iota
 	kindSize
 	kindList
+	kindPins // of the file a mapping, elsewhere a list of NAME=SHA256
 )
 
 // setting is one thing that can be configured.
@@ -46,6 +49,9 @@ type setting struct {
 func (s *setting) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
 func (s *setting) env() string  { return "HAUL_" + strings.ToUpper(s.key) }
 
+// isList reports whether it has any number of values.
+func (s *setting) isList() bool { return s.kind == kindList || s.kind == kindPins }
+
 // settings is the table of everything that can be configured, in the order in
 // which it is printed. value is what flags show as the default.
 func settings() []setting {
@@ -58,6 +64,23 @@ func settings() []setting {
 			key: keyPlugins, kind: kindList, usage: "further `DIR` with plugins; may be repeated",
 			set: func(c *Config, v []string) error { c.Plugins = v; return nil },
 			get: func(c *Config) []string { return c.Plugins },
+		},
+		{
+			key: keyPluginPins, kind: kindPins, usage: "`NAME=SHA256` that a plugin's file must have; may be repeated",
+			set: func(c *Config, v []string) (err error) {
+				c.PluginPins, err = parsePins(v)
+				return err
+			},
+			get: func(c *Config) []string { return c.PluginPins.pairs() },
+		},
+		{
+			key: keyPluginMemory, kind: kindSize, value: DefaultPluginMemoryLimit.String(),
+			usage: "`SIZE` of memory at which a plugin is started anew; 0 for no limit",
+			set: func(c *Config, v []string) (err error) {
+				c.PluginMemoryLimit, err = ParseSize(v[0])
+				return err
+			},
+			get: func(c *Config) []string { return []string{c.PluginMemoryLimit.String()} },
 		},
 		text(keyLogLevel, "info", "least `LEVEL` that is logged: "+list(LogLevels),
 			func(c *Config) *string { return &c.LogLevel }),
@@ -96,7 +119,7 @@ func AddFlags(f *pflag.FlagSet) {
 	for _, s := range settings() {
 		switch {
 		case s.secret:
-		case s.kind == kindList:
+		case s.isList():
 			f.StringArray(s.flag(), nil, s.usage)
 		default:
 			f.String(s.flag(), s.value, s.usage)

@@ -106,13 +106,26 @@ func order[D any](ctx context.Context, in *Instance, op string, fn func(context.
 	return err
 }
 
-// Watch ends with the process that it began with; the caller begins anew, and
-// checks, since nothing is replayed.
+// Watch goes on with the process that takes the place of a replaced one. It
+// ends with a process that crashes; the caller begins anew, and checks, since
+// nothing is replayed.
 func (r remote) Watch(ctx context.Context, fn func([]downloader.Status)) error {
-	a, err := r.in.current()
-	if err != nil {
-		return err
+	for {
+		a, err := r.in.enter(ctx)
+		if err != nil {
+			return err
+		}
+		r.in.leave(a) // a stream has no end that could be waited for
+		err = r.watch(ctx, a, fn)
+		if ctx.Err() == nil && a.isRetired() {
+			continue
+		}
+		return r.in.explain(ctx, a, "watch", err)
 	}
+}
+
+// watch watches one process until it is retired or gone.
+func (r remote) watch(ctx context.Context, a *active, fn func([]downloader.Status)) error {
 	w, ok := a.driver.(downloader.Watcher)
 	if !ok || !slices.Contains(a.desc.Capabilities, downloader.CapabilityWatch) {
 		return errNotOffered()
@@ -126,15 +139,16 @@ func (r remote) Watch(ctx context.Context, fn func([]downloader.Status)) error {
 		select {
 		case <-a.gone:
 			cancel()
+		case <-a.retired:
+			cancel()
 		case <-ctx.Done():
 		}
 	}()
-	err = w.Watch(ctx, func(s []downloader.Status) {
+	return w.Watch(ctx, func(s []downloader.Status) {
 		if !a.isGone() {
 			fn(s)
 		}
 	})
-	return r.in.explain(ctx, a, "watch", err)
 }
 
 // call makes one call to the process of now.
@@ -142,17 +156,18 @@ func call[T any](ctx context.Context, in *Instance, op string, timeout time.Dura
 	fn func(context.Context, downloader.Driver) (T, error),
 ) (T, error) {
 	var none T
-	a, err := in.current()
-	if err != nil {
-		return none, err
-	}
-	if c, optional := capabilityOf[op]; optional && !slices.Contains(a.desc.Capabilities, c) {
-		return none, errNotOffered()
-	}
 	if _, has := ctx.Deadline(); !has {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
+	}
+	a, err := in.enter(ctx)
+	if err != nil {
+		return none, err
+	}
+	defer in.leave(a)
+	if c, optional := capabilityOf[op]; optional && !slices.Contains(a.desc.Capabilities, c) {
+		return none, errNotOffered()
 	}
 	select {
 	case in.slots <- struct{}{}:
@@ -185,32 +200,6 @@ var capabilityOf = map[string]downloader.Capability{
 
 func errNotOffered() error {
 	return errs.New(errs.NotOffered, "The plugin does not offer this.")
-}
-
-// current returns the process that takes calls, or why there is none.
-func (in *Instance) current() (*active, error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.active != nil && in.status.State != StateDraining {
-		return in.active, nil
-	}
-	switch in.status.State {
-	case StateBackingOff, StateFailed:
-		return nil, in.status.Err
-	case StateDraining, StateStopped:
-		return nil, errs.New(errs.Unavailable, "The downloader %s is being stopped.", in.spec.Name)
-	default:
-		return nil, errs.New(errs.PluginStarting, "The plugin of downloader %s is starting.", in.spec.Name)
-	}
-}
-
-func (a *active) isGone() bool {
-	select {
-	case <-a.gone:
-		return true
-	default:
-		return false
-	}
 }
 
 // explain gives an error of a call its cause. A broken connection shows a

@@ -78,17 +78,22 @@ func (c *catalog) find(name string) (candidate, error) {
 	return of[0], of[0].blocked()
 }
 
-// learn notes down what a plugin said at a start, if it is still the same.
-func (c *catalog) learn(from candidate, desc downloader.Description) {
+// learn notes down what a plugin said at a start, if it is still the same, and
+// reports whether it was known to be unfit.
+func (c *catalog) learn(from candidate, desc downloader.Description) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	of := c.found[desc.Name]
-	if i := slices.IndexFunc(of, from.same); i >= 0 {
-		of = slices.Clone(of)
-		of[i].Description, of[i].Err = desc, nil
-		byPreference(of)
-		c.found[desc.Name] = of
+	i := slices.IndexFunc(of, from.same)
+	if i < 0 {
+		return false
 	}
+	unfit := of[i].Err != nil
+	of = slices.Clone(of)
+	of[i].Description, of[i].Err = desc, nil
+	byPreference(of)
+	c.found[desc.Name] = of
+	return unfit
 }
 
 // scan looks through the directories. What cannot be used is found with its

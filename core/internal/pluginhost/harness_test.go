@@ -73,13 +73,19 @@ type rig struct {
 
 func newRig(t *testing.T, tune tuning, plugins ...string) *rig {
 	t.Helper()
+	return newRigWith(t, tune, Options{}, plugins...)
+}
+
+// newRigWith makes a host with some options of its own.
+func newRigWith(t *testing.T, tune tuning, o Options, plugins ...string) *rig {
+	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), logs: &logBuffer{}}
 	r.plugins = filepath.Join(r.dir, "plugins")
 	must(t, os.Mkdir(r.plugins, 0o755))
 	for _, name := range plugins {
 		r.install(name)
 	}
-	r.Host = r.open(tune)
+	r.Host = r.open(tune, o)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -89,19 +95,17 @@ func newRig(t *testing.T, tune tuning, plugins ...string) *rig {
 	return r
 }
 
-func (r *rig) open(tune tuning) *Host {
+func (r *rig) open(tune tuning, o Options) *Host {
 	r.t.Helper()
-	h, err := newHost(Options{
-		Dirs:       []string{filepath.Join(r.dir, "none"), r.plugins},
-		RuntimeDir: filepath.Join(r.dir, "run"),
-		StateDir:   filepath.Join(r.dir, "state"),
-		Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: r.logs}),
-		OnChange: func(string) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.changes++
-		},
-	}, tune)
+	o.Dirs = []string{filepath.Join(r.dir, "none"), r.plugins}
+	o.RuntimeDir, o.StateDir = filepath.Join(r.dir, "run"), filepath.Join(r.dir, "state")
+	o.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: r.logs})
+	o.OnChange = func(string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.changes++
+	}
+	h, err := newHost(o, tune)
 	must(r.t, err)
 	return h
 }
@@ -122,6 +126,16 @@ func (r *rig) replace(name, plugin string) {
 	must(r.t, err)
 	tmp := r.path(name) + ".new"
 	must(r.t, os.WriteFile(tmp, append(b, "another build"...), 0o755))
+	must(r.t, os.Rename(tmp, r.path(name)))
+}
+
+// upgrade puts a newer version there, as replace does.
+func (r *rig) upgrade(name, version string) {
+	r.t.Helper()
+	b, err := os.ReadFile(builtPlugin)
+	must(r.t, err)
+	tmp := r.path(name) + ".new"
+	must(r.t, os.WriteFile(tmp, append(b, "version="+version...), 0o755))
 	must(r.t, os.Rename(tmp, r.path(name)))
 }
 

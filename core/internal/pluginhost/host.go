@@ -18,6 +18,16 @@ type Options struct {
 	// Pins holds the SHA-256 that the files of some plugins must have, by the
 	// plugin's name, in lower-case hexadecimal digits.
 	Pins map[string][]string
+	// Watch makes the host look for plugins by itself when something changes in
+	// Dirs, as Rescan does.
+	Watch bool
+	// OnPlugins is called when Plugins may answer otherwise than before, for
+	// another reason than a call of Rescan. It must not block, and may be called
+	// concurrently, but not before the first Rescan.
+	OnPlugins func()
+	// MemoryLimit is the resident memory in bytes at which a process is started
+	// anew; 0 means none.
+	MemoryLimit int64
 	// RuntimeDir is where sockets go, a directory of haul's own; it is made with
 	// mode 0700, and what an earlier host left in it is ended and removed.
 	RuntimeDir string
@@ -70,6 +80,9 @@ type Status struct {
 	State State
 	// Err is the last trouble: errs.PluginMissing, errs.PluginCrashed, …; nil while all is well.
 	Err error
+	// UpgradeErr is why a newer file of the plugin does not start, while the old
+	// one goes on; nil otherwise.
+	UpgradeErr error
 	// PID is the running process, 0 when none.
 	PID int
 	// Version is that of the running plugin.

@@ -27,19 +27,14 @@ type Instance struct {
 	wake   chan struct{} // the catalogue was scanned
 	done   chan struct{} // supervision has ended
 
-	mu     sync.Mutex // guards status, active
+	retiring sync.WaitGroup // processes that were replaced and end their calls
+
+	mu     sync.Mutex // guards status, active, exchange, and calls of actives
 	status Status
 	active *active
-}
-
-// active is a configured process that takes calls.
-type active struct {
-	*process
-	driver downloader.Driver
-	since  time.Time
-	// gone is closed before the process is stopped, with why it is.
-	gone  chan struct{}
-	cause error // read after gone
+	// exchange is closed when calls that wait for a new process may go on; nil
+	// while none has to.
+	exchange chan struct{}
 }
 
 func newInstance(h *Host, spec Spec) *Instance {
@@ -80,42 +75,46 @@ func (in *Instance) supervise() {
 	defer close(in.done)
 	defer in.host.forget(in)
 	defer in.set(StateStopped, nil)
+	defer in.retiring.Wait()
 	tries := restarts{policy: in.host.tuning.restart, random: in.host.random}
 	for in.ctx.Err() == nil {
 		found, err := in.host.catalog.find(in.spec.Plugin)
 		var a *active
 		if err == nil {
 			in.set(StateStarting, in.Status().Err)
-			a, err = in.start(found)
+			a, err = in.start(in.ctx, found)
+		}
+		if err == nil {
+			found, a, err = in.serve(found, a)
 		}
 		switch {
-		case in.ctx.Err() != nil && a == nil:
+		case in.ctx.Err() != nil:
 			return
-		case err != nil:
+		case a == nil:
 			in.afterFailedStart(found, err, &tries)
 		default:
-			in.afterRun(found, a, in.serve(found, a), &tries)
+			in.backOff(found, err, tries.afterRun(time.Since(a.since)), &tries)
 		}
 	}
 }
 
 // start starts and configures a process.
-func (in *Instance) start(found candidate) (*active, error) {
+func (in *Instance) start(ctx context.Context, found candidate) (*active, error) {
 	dir, err := in.stateDir()
 	if err != nil {
 		return nil, err
 	}
-	p, err := in.host.launcher.launch(in.ctx, found.binary, in.spec.Plugin, in.log)
+	p, err := in.host.launcher.launch(ctx, found.binary, in.spec.Plugin, in.log)
 	if err != nil {
 		return nil, err
 	}
-	in.host.catalog.learn(found, p.desc)
-	driver, err := p.configure(in.ctx, in.spec, dir)
+	in.host.learn(found, p.desc)
+	driver, err := p.configure(ctx, in.spec, dir)
 	if err != nil {
 		p.stop(!errs.Is(err, errs.PluginHung))
 		return nil, err
 	}
-	return &active{process: p, driver: driver, since: time.Now(), gone: make(chan struct{})}, nil
+	return newActive(p, driver), nil
 }
 
 // stateDir makes the driver's own directory.
@@ -154,45 +153,73 @@ func (p *process) configure(ctx context.Context, spec Spec, stateDir string) (do
 	return nil, err
 }
 
-// serve lets calls through until the process ends, hangs, is replaced or the
-// instance is closed, and stops it. It returns nil when that was wanted.
-func (in *Instance) serve(found candidate, a *active) error {
+// serve lets calls through until the process ends, hangs, or the instance is
+// closed, and stops it. A plugin that is replaced meanwhile is exchanged for the
+// new one. It returns the process that ended and why, which is nil when that was
+// wanted; or no process and why the one that should follow did not start.
+func (in *Instance) serve(found candidate, a *active) (candidate, *active, error) {
+	t := &tenure{in: in, found: found, active: a, upgrade: newUpgrade(in)}
 	in.publish(a)
 	in.log.Info("plugin runs", "pid", a.run.pid(), "version", a.desc.Version)
-	err := in.watchOver(found, a)
+	err := t.watchOver()
+	t.upgrade.abandon()
+	if t.active == nil {
+		return t.found, nil, err
+	}
 	if err == nil {
 		in.set(StateDraining, nil)
 	} else {
 		in.set(StateBackingOff, err)
 	}
-	in.withdraw(a, err)
-	a.stop(err == nil)
-	return err
+	in.withdraw(t.active, err)
+	t.active.stop(err == nil || errors.Is(err, errMemory))
+	return t.found, t.active, err
 }
 
-// watchOver returns why a has to be stopped, nil when it is well but no longer wanted.
-func (in *Instance) watchOver(found candidate, a *active) error {
+// tenure is the time in which an instance has a process.
+type tenure struct {
+	in      *Instance
+	found   candidate // what active was started from
+	active  *active
+	upgrade *upgrade
+	misses  int // health checks in a row
+}
+
+// watchOver returns why the process has to be stopped, nil when it is well but
+// no longer wanted.
+func (t *tenure) watchOver() error {
+	in := t.in
 	tick := time.NewTicker(in.host.tuning.healthEvery)
 	defer tick.Stop()
-	misses := 0
 	for {
+		var err error
 		select {
 		case <-in.ctx.Done():
 			return nil
-		case <-a.run.exited:
-			return a.exitError("ended unexpectedly")
+		case <-t.active.run.exited:
+			return t.active.exitError("ended unexpectedly")
 		case <-in.wake:
-			if now, err := in.host.catalog.find(in.spec.Plugin); err == nil && !now.same(found) {
-				in.log.Info("plugin was replaced, starting the new one", "path", now.Path)
-				return nil
-			}
+			err = t.consider(false)
+		case <-t.upgrade.retry:
+			err = t.consider(true)
+		case s := <-t.upgrade.started:
+			err = t.takeOver(s)
 		case <-tick.C:
-			misses = in.checkHealth(a, misses)
-			if misses >= in.host.tuning.healthMisses {
-				return errs.New(errs.PluginHung, "The plugin %s does not answer any more.", a.name)
-			}
+			err = t.check()
+		}
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// check looks at the process's health and memory.
+func (t *tenure) check() error {
+	t.misses = t.in.checkHealth(t.active, t.misses)
+	if t.misses >= t.in.host.tuning.healthMisses {
+		return errs.New(errs.PluginHung, "The plugin %s does not answer any more.", t.active.name)
+	}
+	return t.active.checkMemory(t.in.host.memoryLimit)
 }
 
 // checkHealth returns how many checks have failed in a row.
@@ -210,15 +237,6 @@ func (in *Instance) checkHealth(a *active, misses int) int {
 		in.set(StateRunning, nil)
 	}
 	return misses
-}
-
-func (in *Instance) afterRun(found candidate, a *active, err error, tries *restarts) {
-	if err == nil {
-		tries.reset()
-		return
-	}
-	wait := tries.afterRun(time.Since(a.since))
-	in.backOff(found, err, wait, tries)
 }
 
 // afterFailedStart waits for the next start. What waiting cannot cure is not
@@ -303,26 +321,8 @@ func (in *Instance) set(s State, err error) {
 	}
 	in.status.State, in.status.Err = s, err
 	if !slices.Contains([]State{StateRunning, StateDegraded, StateDraining}, s) {
-		in.status.PID, in.status.Version = 0, ""
+		in.status.PID, in.status.Version, in.status.UpgradeErr = 0, "", nil
 	}
 	in.mu.Unlock()
 	in.host.notifier.changed(in.spec.ID)
-}
-
-// publish lets calls through to a.
-func (in *Instance) publish(a *active) {
-	in.mu.Lock()
-	in.active = a
-	in.status.PID, in.status.Version = a.run.pid(), a.desc.Version
-	in.mu.Unlock()
-	in.set(StateRunning, nil)
-}
-
-// withdraw ends that; answers of a that come later are not handed on.
-func (in *Instance) withdraw(a *active, cause error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	a.cause = cause
-	in.active = nil
-	close(a.gone)
 }

@@ -137,6 +137,20 @@ func pin(f *os.File, dir, name string) (path string, unpin func(), err error) {
 	return path, func() { _ = os.Remove(path); closeAll(held) }, nil
 }
 
+// residentMemory returns how much memory of the machine a process has, in bytes.
+func residentMemory(pid int) (int64, error) {
+	statm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0, fmt.Errorf("read memory of process: %w", err)
+	}
+	fields := strings.Fields(string(statm))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("read memory of process: %d fields", len(fields))
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
+
 // lockFile takes an exclusive lock that ends with the process.
 func lockFile(f *os.File) error {
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -47,4 +47,6 @@ func pin(f *os.File, _, _ string) (path string, unpin func(), err error) {
 	return f.Name(), func() {}, nil
 }
 
+func residentMemory(int) (int64, error) { return 0, errors.ErrUnsupported }
+
 func lockFile(*os.File) error { return nil }

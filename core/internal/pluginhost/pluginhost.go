@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -28,6 +29,11 @@ type Host struct {
 	catalog  *catalog
 	notifier *notifier
 
+	memoryLimit  int64
+	watch        bool
+	onPlugins    func()
+	startWatcher sync.Once
+
 	ctx    context.Context // ends at Close, and with it short starts
 	cancel context.CancelFunc
 
@@ -40,7 +46,7 @@ type Host struct {
 // New makes a host. It kills what an earlier host left running, and takes the
 // runtime directory for itself: errs.InUse when another host has it,
 // errs.InvalidRequest when it is shared or its path too long. It knows no
-// plugin before the first Rescan.
+// plugin before the first Rescan, and watches the directories from then on.
 func New(o Options) (*Host, error) { return newHost(o, defaultTuning()) }
 
 func newHost(o Options, t tuning) (*Host, error) {
@@ -57,7 +63,11 @@ func newHost(o Options, t tuning) (*Host, error) {
 	h := &Host{
 		ctx: ctx, cancel: cancel, log: log, tuning: t, stateDir: paths[1], random: rand.Float64,
 		spawner: newSpawner(), runtime: runtime, notifier: newNotifier(o.OnChange),
+		memoryLimit: o.MemoryLimit, watch: o.Watch, onPlugins: o.OnPlugins,
 		instances: make(map[string]*Instance),
+	}
+	if h.onPlugins == nil {
+		h.onPlugins = func() {}
 	}
 	h.launcher = &launcher{tuning: t, spawner: h.spawner, runtime: runtime}
 	h.catalog = &catalog{dirs: paths[2:], pins: o.Pins, describe: h.describe}
@@ -89,6 +99,9 @@ func (h *Host) Rescan(ctx context.Context) error {
 		return err
 	}
 	defer end()
+	if h.watch {
+		h.startWatcher.Do(h.watchDirs)
+	}
 	err = h.catalog.scan(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,6 +109,37 @@ func (h *Host) Rescan(ctx context.Context) error {
 		in.rescanned()
 	}
 	return err
+}
+
+// watchDirs looks for plugins when the directories change, until Close. The
+// caller keeps the host open meanwhile.
+func (h *Host) watchDirs() {
+	w, err := newWatcher(h.catalog.dirs, h.tuning.watchQuiet, h.log, h.rescanWatched)
+	if err != nil {
+		h.log.Warn("plugin directories are not watched; use haul plugin rescan", "err", err)
+		return
+	}
+	h.running.Go(func() { w.run(h.ctx) })
+}
+
+// rescanWatched reports whether a file was still being written.
+func (h *Host) rescanWatched(ctx context.Context) (again bool) {
+	if err := h.Rescan(ctx); err != nil {
+		if ctx.Err() == nil {
+			h.log.Warn("look for plugins", "err", err)
+		}
+		return false
+	}
+	h.log.Debug("looked for plugins, since their directories have changed")
+	h.onPlugins()
+	return slices.ContainsFunc(h.Plugins(), func(p Plugin) bool { return errors.Is(p.Err, syscall.ETXTBSY) })
+}
+
+// learn notes down what a plugin said at a start.
+func (h *Host) learn(from candidate, desc downloader.Description) {
+	if h.catalog.learn(from, desc) {
+		h.onPlugins()
+	}
 }
 
 // Plugins returns every file that the last Rescan found, sorted by name, the one

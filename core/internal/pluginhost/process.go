@@ -61,7 +61,7 @@ func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.
 	relay := newRelay(log, l.tuning)
 	p := &process{
 		name: name, tuning: l.tuning, log: log, dir: dir,
-		run: newRunner(file, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning.pipeLinger),
+		run: newRunner(file, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning),
 	}
 	p.client = plugin.NewClient(p.clientConfig(relay))
 	defer func() {
@@ -88,6 +88,7 @@ func (p *process) clientConfig(relay *relay) *plugin.ClientConfig {
 		SkipHostEnv:      true,
 		StartTimeout:     p.tuning.startTimeout,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir.sockets},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithStreamInterceptor(newPace(p.tuning.streamRate).streams())},
 		SyncStdout:       &lineWriter{fn: relay.stdout},
 		SyncStderr:       &lineWriter{fn: relay.stderr},
 		// What the library would say is in our errors, or said by the relay.

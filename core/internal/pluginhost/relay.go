@@ -51,6 +51,10 @@ func (r *relay) stderr(line []byte, cut bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	admitted := r.admit(len(line))
+	if !admitted && !isPanic(string(line[:min(len(line), maxLastWords)])) {
+		return // not even parsed: a flood shall cost as little as it can
+	}
 	r.foreign = r.foreign || bytes.HasPrefix(line, []byte(wrongCookie))
 	entry, ok := parseEntry(line, cut)
 	if !ok {
@@ -59,7 +63,9 @@ func (r *relay) stderr(line []byte, cut bool) {
 	if entry.level >= hclog.Warn {
 		r.remember(entry.msg)
 	}
-	r.write(entry, len(line))
+	if admitted {
+		r.write(entry)
+	}
 }
 
 // stdout takes one line of text that nobody should have written.
@@ -69,7 +75,9 @@ func (r *relay) stdout(line []byte, _ bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.write(entry{level: hclog.Debug, msg: string(line), pairs: []any{"stream", "stdout"}}, len(line))
+	if r.admit(len(line)) {
+		r.write(entry{level: hclog.Debug, msg: string(line), pairs: []any{"stream", "stdout"}})
+	}
 }
 
 // LastWords returns what the plugin last complained of, or its panic.
@@ -94,11 +102,11 @@ func (r *relay) Close() {
 	r.reportDropped()
 }
 
-func (r *relay) write(e entry, size int) {
-	// A line costs one, and one more for each KiB: the limit is one of bytes too.
-	if !r.limit.take(time.Now(), 1+float64(size>>10)) {
-		return
-	}
+// admit reports whether one more line may be logged. A line costs one, and one
+// more for each KiB: the limit is one of bytes too.
+func (r *relay) admit(size int) bool { return r.limit.take(time.Now(), 1+float64(size>>10)) }
+
+func (r *relay) write(e entry) {
 	r.reportDropped()
 	r.log.Log(e.level, printable(e.msg), e.pairs...)
 }

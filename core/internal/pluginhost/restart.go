@@ -10,11 +10,14 @@ import "time"
 // binary. A plugin that has been ready once is started again for ever, at
 // most a minute later each time: whatever kills it (a job, the daemon, the
 // kernel when memory is short) may go away by itself, and a downloader that
-// stays down until an operator comes fails everybody's downloads.
+// stays down until an operator comes fails everybody's downloads. One that
+// works for a while in between waits no longer than half of that while, so that
+// downloads get on however often it dies.
 type restartPolicy struct {
 	first        time.Duration // after the first crash of one that was ready: downloads wait for it
 	min, max     time.Duration
 	jitter       float64       // so that plugins that died together do not start together
+	worksAfter   time.Duration // a run so long was of use
 	healthyAfter time.Duration // a run so long forgets all crashes before it
 	window       time.Duration // failed starts are counted over this time
 	maxStarts    int           // so many failed starts in window are the last
@@ -38,7 +41,11 @@ func (r *restarts) afterRun(ran time.Duration) time.Duration {
 	if r.attempts == 1 {
 		return r.policy.first
 	}
-	return r.delay(r.attempts - 2)
+	wait := r.delay(r.attempts - 2)
+	if ran >= r.policy.worksAfter {
+		wait = min(wait, ran/2)
+	}
+	return wait
 }
 
 // afterFailedStart returns the wait after a start that came to nothing. Only

@@ -13,13 +13,24 @@ func TestCrashesOfAReadyPluginAreWaitedForEverLonger(t *testing.T) {
 	r := newRestarts()
 	var got []time.Duration
 	for range 10 {
-		got = append(got, r.afterRun(10*time.Second))
+		got = append(got, r.afterRun(time.Second))
 	}
 	if got[0] > time.Second || got[1] != time.Second || got[2] != 2*time.Second || got[9] != time.Minute {
 		t.Errorf("waits %v", got)
 	}
 	if again := r.afterRun(6 * time.Minute); again != got[0] {
 		t.Errorf("after five good minutes it waits %v", again)
+	}
+}
+
+func TestAPluginThatWorksBetweenItsCrashesIsUpMostOfTheTime(t *testing.T) {
+	for _, ran := range []time.Duration{2 * time.Second, 10 * time.Second, time.Minute} {
+		r := newRestarts()
+		for range 50 {
+			if wait := r.afterRun(ran); wait > ran/2 {
+				t.Fatalf("after a run of %v it waits %v", ran, wait)
+			}
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ type procRunner struct {
 	spawner *spawner
 	relay   *relay
 	linger  time.Duration
+	pace    *pace // of what the process writes
 	// withoutTLS makes the library connect in plain text. It is called for a
 	// plugin whose handshake has no certificate: in some languages AutoMTLS is
 	// hard, and the socket's directory, which is haul's alone, protects it too.
@@ -58,9 +59,10 @@ type procRunner struct {
 	state   *os.ProcessState // likewise
 }
 
-func newRunner(b *opened, dir processDir, env []string, s *spawner, relay *relay, linger time.Duration) *procRunner {
+func newRunner(b *opened, dir processDir, env []string, s *spawner, relay *relay, t tuning) *procRunner {
 	r := &procRunner{
-		binary: b, dir: dir, env: env, spawner: s, relay: relay, linger: linger,
+		binary: b, dir: dir, env: env, spawner: s, relay: relay, linger: t.pipeLinger,
+		pace:   newPace(t.outputRate),
 		exited: make(chan struct{}),
 	}
 	r.handshakeR, r.handshakeW = io.Pipe()
@@ -157,8 +159,8 @@ func (r *procRunner) admit() error {
 func (r *procRunner) attend(p *pipes) {
 	var readers sync.WaitGroup
 	// Reading ends at the end of the pipe or at the deadline; neither is news.
-	readers.Go(func() { _ = readLines(p.outR, r.stdoutLine) })
-	readers.Go(func() { _ = readLines(p.errR, r.relay.stderr) })
+	readers.Go(func() { _ = readLines(pacedReader{p.outR, r.pace}, r.stdoutLine) })
+	readers.Go(func() { _ = readLines(pacedReader{p.errR, r.pace}, r.relay.stderr) })
 
 	r.waitErr = waitAndSweep(r.cmd, &r.mu, &r.reaped)
 	r.state = r.cmd.ProcessState

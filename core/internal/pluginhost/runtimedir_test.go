@@ -92,7 +92,7 @@ func TestLongRuntimeDirGetsSocketsElsewhere(t *testing.T) {
 	r.plugins = filepath.Join(r.dir, "plugins")
 	must(t, os.MkdirAll(r.plugins, 0o755))
 	r.install("good")
-	r.Host = r.open(testTuning())
+	r.Host = r.open(testTuning(), Options{})
 	must(t, r.Rescan(t.Context()))
 	works(t, r.startReady("good"))
 	must(t, r.Close(t.Context()))

@@ -146,7 +146,7 @@ func TestKilledHostLeavesNoPlugin(t *testing.T) {
 	eventually(t, func() bool { return isGone(pid) }, says("end of the plugin"))
 
 	// The next host starts in the same place and removes what is left.
-	next := r.open(testTuning())
+	next := r.open(testTuning(), Options{})
 	if left := entries(t, filepath.Join(r.dir, "run")); len(left) != 1 || left[0] != "lock" {
 		t.Errorf("left in the runtime directory: %v", left)
 	}
@@ -290,16 +290,11 @@ func TestNothingGrowsOverRestarts(t *testing.T) {
 		works(t, in)
 	}
 	restart()
-	fds, goroutines := len(entries(t, "/proc/self/fd")), runtime.NumGoroutine()
+	before := usage(t)
 	for range 20 {
 		restart()
 	}
-	eventually(t, func() bool {
-		return len(entries(t, "/proc/self/fd")) <= fds+2 && runtime.NumGoroutine() <= goroutines+4
-	}, func() string {
-		return "descriptors " + strconv.Itoa(fds) + " to " + strconv.Itoa(len(entries(t, "/proc/self/fd"))) +
-			", goroutines " + strconv.Itoa(goroutines) + " to " + strconv.Itoa(runtime.NumGoroutine())
-	})
+	r.assertUsage(before)
 	if left := entries(t, filepath.Join(r.dir, "run")); len(left) != 2 {
 		t.Errorf("one process runs, and there are %v", left)
 	}

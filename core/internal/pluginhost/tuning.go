@@ -12,6 +12,9 @@ type tuning struct {
 	healthTimeout    time.Duration
 	healthMisses     int           // so many in a row count as hung
 	drainGrace       time.Duration // for calls under way when a plugin is stopped
+	retireGrace      time.Duration // for calls of a plugin that was replaced, beside the new one
+	exchangeGrace    time.Duration // the same where the new one waits for the old one's end
+	watchQuiet       time.Duration // without a change in the plugin directories, until they are looked at
 	killGrace        time.Duration // from the shutdown request to SIGKILL
 	reapWait         time.Duration // from SIGKILL until we stop waiting
 	pipeLinger       time.Duration // how long output is read after the process ended
@@ -21,6 +24,8 @@ type tuning struct {
 	concurrency int     // calls at once for each instance
 	logRate     float64 // log lines a second for each process
 	logBurst    float64
+	outputRate  float64 // bytes a second that are read of each process's output
+	streamRate  float64 // and of its streams
 
 	addTimeout    time.Duration
 	checkTimeout  time.Duration
@@ -39,6 +44,9 @@ func defaultTuning() tuning {
 		healthTimeout:    2 * time.Second,
 		healthMisses:     3,
 		drainGrace:       2 * time.Second,
+		retireGrace:      30 * time.Second,
+		exchangeGrace:    10 * time.Second,
+		watchQuiet:       time.Second,
 		killGrace:        time.Second,
 		reapWait:         time.Second,
 		pipeLinger:       200 * time.Millisecond,
@@ -47,6 +55,7 @@ func defaultTuning() tuning {
 			min:          time.Second,
 			max:          time.Minute,
 			jitter:       0.2,
+			worksAfter:   2 * time.Second,
 			healthyAfter: 5 * time.Minute,
 			window:       10 * time.Minute,
 			maxStarts:    5,
@@ -54,6 +63,8 @@ func defaultTuning() tuning {
 		concurrency:   512,
 		logRate:       200,
 		logBurst:      1000,
+		outputRate:    8 << 20,
+		streamRate:    8 << 20,
 		addTimeout:    30 * time.Second,
 		checkTimeout:  10 * time.Second,
 		removeTimeout: 30 * time.Second,

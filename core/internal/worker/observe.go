@@ -132,6 +132,10 @@ func (n *Node) observedDownloaders() []core.ObservedDownloader {
 			ID: id, Health: b.health, Restarts: b.status.Restarts,
 			PluginPID: b.status.PID, PluginVersion: b.status.Version,
 		}
+		if why := b.status.UpgradeErr; why != nil && b.health.State == core.HealthOK {
+			o.Health.Code = errs.CodeOf(why)
+			o.Health.Message = "A newer version of the plugin does not start, the old one goes on: " + errs.MessageOf(why)
+		}
 		if n.journalErr != nil && b.health.State == core.HealthOK {
 			// Nothing begins on this node: core shall place its jobs elsewhere.
 			o.Health.State = core.HealthDegraded

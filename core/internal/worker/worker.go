@@ -173,6 +173,10 @@ func (n *Node) InstanceChanged(id string) {
 	n.post(instanceChanged{core.DownloaderID(id)})
 }
 
+// PluginsChanged tells the node that the host knows other plugins; it is for
+// pluginhost.Options.OnPlugins.
+func (n *Node) PluginsChanged() { n.post(pluginsScanned{}) }
+
 // post hands an event to the loop, and reports whether it will be looked at.
 func (n *Node) post(e event) bool {
 	select {

@@ -58,6 +58,10 @@ func (p *bad) begin() {
 	case "old":
 		fmt.Println("1|9|unix|/tmp/x|grpc|")
 		select {}
+	case "before-last":
+		serveRaw(p.name, 1)
+	case "liar", "huge", "flood":
+		serveRaw(p.name, 2)
 	case "short":
 		fmt.Println("1|2|unix")
 		select {}
@@ -84,9 +88,10 @@ func (p *bad) Describe(context.Context) (downloader.Description, error) {
 		select {}
 	}
 	d := downloader.Description{
-		Name: name, Version: "1.2.3", DisplayName: "Bad", SettingsSchema: []byte(`{"type":"object"}`),
+		Name: name, Version: version(), DisplayName: "Bad", SettingsSchema: []byte(`{"type":"object"}`),
 		Sources: []downloader.SourceKind{downloader.SourceHTTP},
 	}
+	d.Managed = name == "managed"
 	if name != "poor" {
 		d.Capabilities = []downloader.Capability{downloader.CapabilityTest, downloader.CapabilityWatch}
 	}
@@ -94,12 +99,15 @@ func (p *bad) Describe(context.Context) (downloader.Description, error) {
 }
 
 func (p *bad) Configure(ctx context.Context, cfg downloader.Config) (downloader.Driver, error) {
-	var settings struct{ Mode string }
+	var settings struct{ Mode, Refuses string }
 	if err := json.Unmarshal(cfg.Settings, &settings); err != nil {
 		return nil, errs.Wrap(err, errs.InvalidSettings, "no JSON")
 	}
 	d := &driver{bad: p, cfg: cfg, events: make(chan []downloader.Status)}
 	note(filepath.Join(cfg.StateDir, "configured"), string(cfg.Settings))
+	if v := version(); strings.Contains(v, settings.Refuses) && settings.Refuses != "" {
+		return nil, errs.New(errs.DownloaderError, "version %s does not like these settings", v)
+	}
 	switch settings.Mode {
 	case "invalid":
 		return nil, errs.New(errs.InvalidSettings, "no such address").WithField("address", "is wrong")
@@ -114,6 +122,23 @@ func (p *bad) Configure(ctx context.Context, cfg downloader.Config) (downloader.
 		time.AfterFunc(20*time.Millisecond, func() { os.Exit(5) })
 	}
 	return d, nil
+}
+
+// version is 1.2.3, or what follows "version=" at the end of the executable.
+func version() string {
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return "unknown"
+	}
+	defer exe.Close()
+	end := make([]byte, 64)
+	if info, err := exe.Stat(); err == nil {
+		_, _ = exe.ReadAt(end, info.Size()-int64(len(end)))
+	}
+	if _, v, found := strings.Cut(string(end), "version="); found {
+		return v
+	}
+	return "1.2.3"
 }
 
 // note appends a line to a file that the test reads.
@@ -170,6 +195,14 @@ func (d *driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 	case "wait":
 		<-ctx.Done()
 		return ref, ctx.Err()
+	case "linger":
+		time.Sleep(300 * time.Millisecond)
+	case "pid":
+		ref.Opaque = []byte(strconv.Itoa(os.Getpid()))
+	case "leak":
+		go leak()
+	case "later":
+		time.AfterFunc(100*time.Millisecond, func() { panic("a goroutine") })
 	case "env":
 		ref.Opaque = []byte(strings.Join(d.env, "\n"))
 	case "event":
@@ -178,6 +211,15 @@ func (d *driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 		return ref, errs.New(errs.DownloaderUnreachable, "nobody there")
 	}
 	return ref, nil
+}
+
+// leak takes memory until it is stopped.
+func leak() {
+	var kept [][]byte
+	for range time.Tick(time.Millisecond) {
+		kept = append(kept, bytes.Repeat([]byte{1}, 4<<20))
+	}
+	fmt.Fprintln(os.Stderr, len(kept))
 }
 
 func (d *driver) Check(_ context.Context, refs []downloader.Ref) ([]downloader.Status, error) {
