@@ -3,6 +3,7 @@ package daemonhttp
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -98,7 +99,7 @@ func TestCallerThatGivesUpAndOneThatRunsOutOfTimeAreToldApart(t *testing.T) {
 		}
 	}
 	mine := errs.New(errs.InUse, "x")
-	if got := c.Explain(t.Context(), mine); got != error(mine) {
+	if got := c.Explain(t.Context(), mine); !errors.Is(got, mine) {
 		t.Errorf("an explained error became %v", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -15,12 +16,16 @@ import (
 // 600 kB, so this is far beyond what aria2 sends and still bounded.
 const readLimit = 64 << 20
 
+// deadAfter is how long an answer takes at most where the connection lives.
+const deadAfter = 10 * time.Second
+
 // socket is one WebSocket to a daemon, with calls and notifications on it.
 type socket struct {
 	endpoint Endpoint
 	conn     *websocket.Conn
 	onEvent  func(Event)
 	done     chan struct{} // closed when the reader has ended
+	writers  sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
 	nextID  uint64
@@ -111,9 +116,11 @@ func (s *socket) alive() bool { return s.failure() == nil }
 func (s *socket) close() {
 	s.fail(errClosed)
 	<-s.done
+	s.writers.Wait()
 }
 
 func (s *socket) roundTrip(ctx context.Context, req request) (json.RawMessage, error) {
+	began := time.Now()
 	answer, err := s.send(ctx, req)
 	if err != nil {
 		return nil, err
@@ -128,15 +135,18 @@ func (s *socket) roundTrip(ctx context.Context, req request) (json.RawMessage, e
 		}
 		return m.Result, nil
 	case <-ctx.Done():
-		// A daemon that leaves a call unanswered may be behind a dead
-		// connection; the next call shall not wait on the same one.
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		// A daemon that leaves a call unanswered may be behind a dead connection;
+		// the next call shall not wait on the same one. A caller in a hurry says
+		// nothing about it.
+		if time.Since(began) >= deadAfter {
 			s.fail(fmt.Errorf("%w: no answer in time", errLost))
 		}
 		return nil, ctx.Err()
 	}
 }
 
+// send writes a request. The caller may leave meanwhile, but the write goes on:
+// one that is cut short would break the connection for all.
 func (s *socket) send(ctx context.Context, req request) (<-chan message, error) {
 	answer := make(chan message, 1)
 	s.mu.Lock()
@@ -147,19 +157,27 @@ func (s *socket) send(ctx context.Context, req request) (<-chan message, error) 
 	s.nextID++
 	req.ID = strconv.FormatUint(s.nextID, 10)
 	s.waiting[req.ID] = answer
+	written := make(chan error, 1)
+	s.writers.Go(func() { written <- s.write(req) })
 	s.mu.Unlock()
+	select {
+	case err := <-written:
+		return answer, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
+func (s *socket) write(req request) error {
 	data, err := json.Marshal(req)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", req.Method, err)
+		return fmt.Errorf("encode %s: %w", req.Method, err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadAfter)
+	defer cancel()
 	if err := s.conn.Write(ctx, websocket.MessageText, data); err != nil {
-		if ctx.Err() != nil { // a write that was cut short breaks the connection for all
-			s.fail(fmt.Errorf("%w: a request was cut short", errLost))
-			return nil, ctx.Err()
-		}
 		s.fail(fmt.Errorf("%w: %w", errLost, err))
-		return nil, s.failure()
+		return s.failure()
 	}
-	return answer, nil
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -84,7 +83,9 @@ func (d *Driver) torrentAddition(req downloader.AddRequest, user options, h hand
 	gid := gidOf(req.JobID)
 	o := d.options(req, gid, forTorrent, user)
 	setRates(o, req.Limits, 1)
-	maps.Copy(o, seedOptions(req.Limits.Seed))
+	for key, value := range seedOptions(req.Limits.Seed) {
+		o[key] = value
+	}
 	if len(req.Files) > 0 {
 		o["select-file"] = selection(req.Files)
 		h.FilesEnd = slices.Max(req.Files) + 1
@@ -223,32 +224,33 @@ func (d *Driver) addChunk(ctx context.Context, req downloader.AddRequest, part [
 
 // settleRefusal finds out why aria2 refused a download. It says "No URI to
 // download." for a bad URL and for a gid that is taken alike; only a look tells.
-// A gid may also be held by the metadata of a magnet link whose download was
-// lost: that one is cleared away, and the download added again.
+// A gid may also be held by what somebody removed by hand, or by the metadata of
+// a magnet link whose download was lost: those are cleared away, and the
+// download is added again.
 func (d *Driver) settleRefusal(ctx context.Context, req downloader.AddRequest, a addition, refusal error) error {
 	snap := snapshot{}
 	if err := d.look(ctx, snap, a.gid); err != nil {
 		return err
 	}
-	t := snap[a.gid]
-	if t == nil {
+	if snap[a.gid] == nil {
 		return addFailure(refusal, req)
 	}
-	if len(t.FollowedBy) == 0 {
-		return nil
-	}
-	if err := d.look(ctx, snap, t.FollowedBy[0]); err != nil {
+	if err := d.look(ctx, snap, snap.followers()...); err != nil {
 		return err
 	}
-	if snap[t.FollowedBy[0]] != nil {
+	if t := snap.resolve(a.gid); t != nil && t.Status != "removed" {
 		return nil
 	}
-	results, err := d.changes.Do(ctx, aria2rpc.NewCall("aria2.removeDownloadResult", a.gid), a.call)
+	var calls []aria2rpc.Call
+	for gid := range snap {
+		calls = append(calls, aria2rpc.NewCall("aria2.removeDownloadResult", gid))
+	}
+	results, err := d.changes.Do(ctx, append(calls, a.call)...)
 	if err != nil {
 		return err
 	}
-	if results[1].Err != nil {
-		return addFailure(results[1].Err, req)
+	if err := results[len(calls)].Err; err != nil {
+		return addFailure(err, req)
 	}
 	return nil
 }

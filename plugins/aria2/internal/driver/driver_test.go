@@ -365,10 +365,10 @@ func TestSomebodyElseRemovesAJob(t *testing.T) {
 	a.call("aria2.unpause", nil, gidOf("job-1"))
 	await(t, d, ref, downloader.PhaseDownloading)
 	a.call("aria2.forceRemove", nil, gidOf("job-1"))
-	eventually(t, "the job fails", func() bool {
-		s, err := d.Check(t.Context(), []downloader.Ref{ref})
-		return err == nil && s[0].Phase == downloader.PhaseFailed && errs.Is(s[0].Err, errs.DownloaderError)
-	})
+	await(t, d, ref, downloader.PhaseGone)
+	close(w.release)
+	add(t, d, "job-1", t.TempDir(), httpSource(w.URL+"/file/10/a"))
+	await(t, d, ref, downloader.PhaseComplete)
 }
 
 func TestLimitsOfADaemonAreOnlyRaised(t *testing.T) {

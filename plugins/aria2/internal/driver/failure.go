@@ -10,10 +10,6 @@ import (
 // failure puts aria2's error code into haul's terms. Most of its messages are
 // empty or say "Download aborted.", so ours are made from the code.
 func (t *task) failure() error {
-	if t.Status == "removed" {
-		return errs.New(errs.DownloaderError, "Somebody removed the download at aria2.").
-			WithHint("Retry the task, or ask who else uses this aria2.")
-	}
 	e := failureOf(t.ErrorCode, t.ErrorMessage)
 	if t.ErrorMessage != "" {
 		e.Err = &aria2Error{t.ErrorCode, t.ErrorMessage}

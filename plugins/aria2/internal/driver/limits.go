@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -48,9 +49,7 @@ func limitOptions(limits downloader.Limits, parts int, t target) map[string]stri
 	if t.InfoHash == "" {
 		return out
 	}
-	for key, value := range seedOptions(limits.Seed) {
-		out[key] = value.(string) //nolint:forcetypeassert // seedOptions makes strings alone
-	}
+	maps.Copy(out, seedOptions(limits.Seed))
 	out[markOption] = withIdle(t.options[markOption], idleOf(limits))
 	return out
 }
@@ -76,9 +75,9 @@ func setRates(o options, limits downloader.Limits, parts int) {
 
 // seedOptions say how long to seed; both are always set, as the daemon has
 // defaults. A ratio of 0 is none.
-func seedOptions(seed *downloader.SeedLimits) options {
+func seedOptions(seed *downloader.SeedLimits) map[string]string {
 	if seed == nil {
-		return options{"seed-time": "0"}
+		return map[string]string{"seed-time": "0"}
 	}
 	minutes := min(seed.Time.Minutes(), maxSeedTime)
 	if seed.Time <= 0 {
@@ -88,7 +87,7 @@ func seedOptions(seed *downloader.SeedLimits) options {
 	if ratio == "0" {
 		ratio = "0.0"
 	}
-	return options{"seed-time": strconv.FormatFloat(minutes, 'f', -1, 64), "seed-ratio": ratio}
+	return map[string]string{"seed-time": strconv.FormatFloat(minutes, 'f', -1, 64), "seed-ratio": ratio}
 }
 
 func idleOf(limits downloader.Limits) time.Duration {

@@ -108,19 +108,22 @@ func TestSeedingGoesOnAsLongAsItShould(t *testing.T) {
 		end func(t *testing.T, d *Driver, ref downloader.Ref, clock *atomic.Int64)
 	}{
 		{
-			"without end, until seeding is given up", downloader.SeedLimits{},
+			"without end, until seeding is given up",
+			downloader.SeedLimits{},
 			map[string]string{"seed-time": "35000000", "seed-ratio": "0.0"},
 			func(t *testing.T, d *Driver, ref downloader.Ref, _ *atomic.Int64) {
 				setLimits(t, d, ref, downloader.Limits{})
 			},
 		},
 		{
-			"up to a ratio or a time", downloader.SeedLimits{Ratio: 1.5, Time: time.Second},
+			"up to a ratio or a time",
+			downloader.SeedLimits{Ratio: 1.5, Time: time.Second},
 			map[string]string{"seed-time": "0.016666666666666666", "seed-ratio": "1.5"},
 			func(*testing.T, *Driver, downloader.Ref, *atomic.Int64) {},
 		},
 		{
-			"until nobody takes a byte", downloader.SeedLimits{Idle: time.Hour},
+			"until nobody takes a byte",
+			downloader.SeedLimits{Idle: time.Hour},
 			map[string]string{"seed-time": "35000000", "seed-ratio": "0.0"},
 			func(t *testing.T, d *Driver, ref downloader.Ref, clock *atomic.Int64) {
 				clock.Add(int64(59 * time.Minute))
@@ -131,7 +134,8 @@ func TestSeedingGoesOnAsLongAsItShould(t *testing.T) {
 			},
 		},
 		{
-			"with a new limit that the driver only knows from aria2", downloader.SeedLimits{Time: time.Hour},
+			"with a new limit that the driver only knows from aria2",
+			downloader.SeedLimits{Time: time.Hour},
 			map[string]string{"seed-time": "60", "seed-ratio": "0.0"},
 			func(t *testing.T, d *Driver, ref downloader.Ref, clock *atomic.Int64) {
 				setLimits(t, d, ref, downloader.Limits{Seed: &downloader.SeedLimits{Idle: time.Hour}})

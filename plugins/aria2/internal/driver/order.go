@@ -93,7 +93,7 @@ func (d *Driver) targets(ctx context.Context, ref downloader.Ref) ([]target, err
 	out := make([]target, 0, len(gids))
 	for _, gid := range gids {
 		t := snap.resolve(gid)
-		if t == nil {
+		if t == nil || t.Status == "removed" {
 			return nil, errs.New(errs.JobNotFound, "aria2 does not have the job.")
 		}
 		out = append(out, target{task: t})
@@ -149,5 +149,5 @@ func (d *Driver) detailed(ctx context.Context, ref downloader.Ref) ([]target, er
 
 // stopped reports whether nothing more happens to a download.
 func (t *task) stopped() bool {
-	return t.Status == "complete" || t.Status == "error" || t.Status == "removed"
+	return t.Status == "complete" || t.Status == "error"
 }

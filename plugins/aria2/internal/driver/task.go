@@ -204,8 +204,10 @@ func (t *task) phase() downloader.Phase {
 		return downloader.PhasePaused
 	case "complete":
 		return downloader.PhaseComplete
-	case "error", "removed":
+	case "error":
 		return downloader.PhaseFailed
+	case "removed": // by hand
+		return downloader.PhaseGone
 	case "active":
 	default:
 		return downloader.PhaseUnknown
