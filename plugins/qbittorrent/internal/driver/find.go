@@ -1,0 +1,95 @@
+package driver
+
+import (
+	"context"
+	"time"
+
+	"github.com/haul-dl/haul/plugins/qbittorrent/internal/qbittorrentrpc"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+const (
+	// visibleWithin is how long qBittorrent may take to list what it has taken,
+	// or to forget what it has removed.
+	visibleWithin = 15 * time.Second
+	lookEvery     = 10 * time.Millisecond
+)
+
+// find returns the torrent of a handle, nil where the daemon has none.
+func (d *Driver) find(ctx context.Context, h handle) (*qbittorrentrpc.Torrent, error) {
+	found, err := d.client.Torrents(ctx, h.ids()...)
+	if err != nil || len(found) > 0 {
+		return first(found), err
+	}
+	// One of a magnet link may have got the id of a version that the link did
+	// not name.
+	snapshot, err := d.mirror.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot.Find(h.ids()...), nil
+}
+
+func first(torrents []*qbittorrentrpc.Torrent) *qbittorrentrpc.Torrent {
+	if len(torrents) == 0 {
+		return nil
+	}
+	return torrents[0]
+}
+
+// job is a job with its torrent.
+type job struct {
+	id      string
+	handle  handle
+	torrent *qbittorrentrpc.Torrent // nil where the daemon does not have it
+}
+
+// isOurs reports whether the daemon's torrent is the job: it is in the job's
+// directory, or was there before somebody moved it.
+func (d *Driver) isOurs(j job) bool {
+	return j.torrent != nil && (j.handle.holds(j.torrent) || j.torrent.HasTag(d.jobTag(j.id)))
+}
+
+// get finds the torrent of a job for an order. It fails with errs.JobNotFound.
+func (d *Driver) get(ctx context.Context, ref downloader.Ref) (job, error) {
+	h, ok := readHandle(ref)
+	if !ok {
+		return job{}, errJobNotFound()
+	}
+	t, err := d.find(ctx, h)
+	if err != nil {
+		return job{}, err
+	}
+	j := job{id: ref.JobID, handle: h, torrent: t}
+	if !d.isOurs(j) {
+		return job{}, errJobNotFound()
+	}
+	return j, nil
+}
+
+func errJobNotFound() error {
+	return errs.New(errs.JobNotFound, "qBittorrent does not have the torrent.")
+}
+
+// until looks for the torrent until ok says so.
+func (d *Driver) until(ctx context.Context, h handle, ok func(*qbittorrentrpc.Torrent) bool) (*qbittorrentrpc.Torrent, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, visibleWithin)
+	defer cancel()
+	wait := lookEvery
+	for {
+		t, err := d.find(ctx, h)
+		if err == nil && ok(t) {
+			return t, true, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		select {
+		case <-time.After(wait):
+			wait = min(2*wait, time.Second)
+		case <-ctx.Done():
+			return t, false, nil
+		}
+	}
+}
