@@ -132,26 +132,42 @@ func (b *workbench) upload(t *testing.T, torrent, to string, more map[string]any
 }
 
 // completed waits for a task, and checks that exactly these files of the
-// torrent, or all, are in its folder.
+// torrent, or all, are in its folder. Their names are as haul tells them: some
+// daemons write odd ones in another way.
 func (b *workbench) completed(t *testing.T, task Task, torrent, to string, files ...int) {
 	t.Helper()
 	b.ended(t, task, "completed")
-	tor := b.swarm.Torrent(torrent)
-	wanted := map[string]bool{}
-	for i, f := range tor.Files {
-		path := tor.Path(filepath.Join(b.server.Home(), to), i)
-		if len(files) > 0 && !slices.Contains(files, i) {
-			continue
+	var listed struct {
+		Items []struct {
+			Index int
+			Path  string
 		}
-		wanted[path] = true
-		if got := fileSHA256(t, path); got != f.SHA256 {
+	}
+	b.server.Must("GET", "/tasks/"+task.ID+"/files", nil, &listed)
+	all := b.swarm.Torrent(torrent).Files
+	if len(files) == 0 {
+		for i := range all {
+			files = append(files, i)
+		}
+	}
+	var paths []string
+	for _, f := range listed.Items {
+		path := filepath.Join(b.server.Home(), to, f.Path)
+		paths = append(paths, path)
+		if !slices.Contains(files, f.Index) {
+			t.Errorf("%s was not wanted", f.Path)
+		} else if got := fileSHA256(t, path); got != all[f.Index].SHA256 {
 			t.Errorf("%s has other bytes", f.Path)
 		}
 	}
-	for _, path := range filesBelow(t, filepath.Join(b.server.Home(), to)) {
-		if !wanted[path] {
-			t.Errorf("%s was not wanted", path)
-		}
+	if len(paths) != len(files) {
+		t.Errorf("%d files are listed, %d were wanted", len(paths), len(files))
+	}
+	there := filesBelow(t, filepath.Join(b.server.Home(), to))
+	slices.Sort(paths)
+	slices.Sort(there)
+	if !slices.Equal(paths, there) {
+		t.Errorf("listed are %q, there are %q", paths, there)
 	}
 }
 
