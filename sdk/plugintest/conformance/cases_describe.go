@@ -112,6 +112,15 @@ type property struct {
 	Endpoint           bool `json:"x-haul-endpoint"`
 }
 
+// propertiesOf returns the properties of a schema, whatever else is wrong with it.
+func propertiesOf(raw []byte) map[string]property {
+	var s struct{ Properties map[string]property }
+	if json.Unmarshal(raw, &s) != nil {
+		return nil
+	}
+	return s.Properties
+}
+
 // readSchema returns the properties of a schema that is as it should be.
 func (c *C) readSchema(what string, raw []byte) map[string]property {
 	if _, err := schema.Compile(raw); err != nil {

@@ -20,7 +20,7 @@ func errorCases() []testCase {
 		try: func(c *C) {
 			j := c.added(content{source: downloader.Source{
 				Kind: downloader.SourceHTTP, URI: c.sources.url + "/status/404", Name: "x.bin",
-			}, shelf: c.sources.newShelf(nil)})
+			}, shelf: c.newShelf(nil)})
 			var st downloader.Status
 			if !c.eventually(c.opts.Patience, func() bool {
 				st = j.status()

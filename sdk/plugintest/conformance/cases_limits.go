@@ -9,10 +9,10 @@ import (
 )
 
 // The limit of rate that is tried, and how long. Without it the whole file comes
-// in that time, many times over; with it not a tenth.
+// in that time, many times over; with it a small part.
 const (
 	limitedRate = 128 << 10
-	limitedSize = 32 << 20
+	limitedSize = 16 << 20
 	limitedTime = 4 * time.Second
 )
 

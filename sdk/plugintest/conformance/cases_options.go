@@ -31,10 +31,11 @@ func optionCases() []testCase {
 		name:     "options/wrong-type",
 		expected: "An option of the wrong type is refused with invalid_options.",
 		try: func(c *C) {
-			if len(c.desc.OptionsSchema) == 0 {
+			options := propertiesOf(c.desc.OptionsSchema)
+			if len(options) == 0 {
 				c.skipf("The plugin has no options.")
 			}
-			for name := range c.readSchema("options", c.desc.OptionsSchema) {
+			for name := range options {
 				err := c.addWithOption(name, []any{map[string]any{}})
 				c.hasCode("Add with a wrong "+name, err, errs.InvalidOptions, errs.OptionNotAllowed)
 			}

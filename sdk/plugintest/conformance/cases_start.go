@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"errors"
+
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/schema"
 )
@@ -18,7 +20,7 @@ func startCases() []testCase {
 func startReady(c *C) {
 	in, err := c.start(c.ctx, c.opts.Settings)
 	if err != nil {
-		c.failf("It does not start: %s. %s%s", c.describe(err), errs.HintOf(err), c.fields(err))
+		c.failf("It does not start: %s. %s%s\n%s\n%s", c.describe(err), errs.HintOf(err), c.fields(err), cause(err), c.said.tail(5))
 	}
 	desc, err := in.session.plugin.Describe(c.within(checkTimeout))
 	if err != nil {
@@ -32,5 +34,16 @@ func startReady(c *C) {
 	c.suite.main, c.suite.desc = in, desc
 	if s, err := schema.Compile(desc.SettingsSchema); err == nil {
 		c.suite.settings = s
+	}
+}
+
+// cause returns what is behind an error; there are no secrets in it.
+func cause(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err.Error()
+		}
+		err = next
 	}
 }

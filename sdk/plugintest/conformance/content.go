@@ -25,7 +25,7 @@ type contentFile struct {
 const fileSize = 300_007
 
 // slowSize is that of a file which does not end by itself while it is slow.
-const slowSize = 16 << 20
+const slowSize = 6 << 20
 
 // content returns a file of the case's kind, at once at full speed.
 func (c *C) content(size int) content {
@@ -42,7 +42,7 @@ func (c *C) slowContent(size int) content {
 		return c.torrent(name, torrentFile{data: randomBytes(size)})
 	}
 	name, data := c.fileName(), randomBytes(size)
-	h := c.sources.newShelf(map[string][]byte{name: data})
+	h := c.newShelf(map[string][]byte{name: data})
 	return content{
 		source: downloader.Source{Kind: downloader.SourceHTTP, URI: h.base + name, Name: name},
 		files:  []contentFile{{name, data}}, total: int64(size), shelf: h,
@@ -62,7 +62,7 @@ func (c *C) torrent(name string, files ...torrentFile) content {
 		out.total += int64(len(f.data))
 		served[p] = f.data
 	}
-	out.shelf = c.sources.newShelf(served)
+	out.shelf = c.newShelf(served)
 	out.source.Content, out.hash = makeTorrent(out.shelf.base, name, files)
 	return out
 }

@@ -12,12 +12,14 @@ import (
 // closedPort stands for an address at which nobody listens.
 const closedPort = ""
 
+const noEndpoint = `No setting is marked with "x-haul-endpoint", or called "address".`
+
 // settingsFor returns the settings with the daemon's address replaced by
 // host:port, and secrets where there were none: the suite looks for them later.
 func (c *C) settingsFor(hostPort string) []byte {
 	name := endpointOf(c.desc)
 	if name == "" {
-		c.skipf(`No setting is marked with "x-haul-endpoint", or called "address".`)
+		c.skipf("%s", noEndpoint)
 	}
 	if hostPort == closedPort {
 		hostPort = c.freePort()
@@ -65,12 +67,11 @@ func (c *C) freePort() string {
 
 // withCanaries puts a secret of the suite's own into each secret that is not set.
 func (c *C) withCanaries(settings []byte) []byte {
-	var s struct{ Properties map[string]property }
 	var o object
-	if json.Unmarshal(c.desc.SettingsSchema, &s) != nil || json.Unmarshal(settings, &o) != nil {
+	if json.Unmarshal(settings, &o) != nil {
 		return settings
 	}
-	for name, p := range s.Properties {
+	for name, p := range propertiesOf(c.desc.SettingsSchema) {
 		if _, set := o[name]; p.WriteOnly && p.Type == "string" && !set {
 			canary := "canary" + strings.ReplaceAll(c.newID(), "-", "")
 			o[name] = canary

@@ -85,6 +85,13 @@ func (o *Options) check() error {
 	if (o.New == nil) == (o.Path == "") {
 		return errors.New("either a plugin or the path of its executable is needed")
 	}
+	if o.Path != "" {
+		path, err := filepath.Abs(o.Path)
+		if err != nil {
+			return fmt.Errorf("find the plugin: %w", err)
+		}
+		o.Path = path
+	}
 	if !filepath.IsAbs(o.WorkDir) {
 		return fmt.Errorf("the work directory %q is not an absolute path", o.WorkDir)
 	}

@@ -83,15 +83,20 @@ type shelf struct {
 	sent    atomic.Int64 // bytes
 }
 
-// newShelf returns a shelf for files by their path. Until open is called it hands
-// out only slowly.
-func (s *sources) newShelf(files map[string][]byte) *shelf {
-	key := strings.ToLower(rand.Text()[:12])
+// newShelf returns a shelf for files by their path, which is cleared away with the
+// case. Until open is called it hands out only slowly.
+func (c *C) newShelf(files map[string][]byte) *shelf {
+	s, key := c.sources, strings.ToLower(rand.Text()[:12])
 	h := &shelf{base: s.url + "/shelf/" + key + "/", files: files, opened: make(chan struct{})}
 	h.open = sync.OnceFunc(func() { close(h.opened) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shelves[key] = h
+	c.onCleanup(func(context.Context) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.shelves, key)
+	})
 	return h
 }
 

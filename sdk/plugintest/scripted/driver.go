@@ -38,6 +38,10 @@ func (d *driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 func (p *Plugin) add(req downloader.AddRequest) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.addLocked(req)
+}
+
+func (p *Plugin) addLocked(req downloader.AddRequest) bool {
 	j, known := p.jobs[req.JobID]
 	if known && !j.gone() {
 		j.Adds++

@@ -20,6 +20,8 @@ type Job struct {
 	Status downloader.Status
 	// Removed reports that Remove was called, DataDeleted that it was to delete.
 	Removed, DataDeleted bool
+
+	load loadState // of a job that loads by itself
 }
 
 // Job returns a job, also after its removal, and whether it was ever added.

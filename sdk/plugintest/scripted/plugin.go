@@ -4,6 +4,9 @@
 //
 // A Plugin plays the daemon. It outlives its drivers, so that a test can end a
 // driver, configure a new one, and find the jobs again.
+//
+// With Options.Load it is a whole downloader, with every optional part, that
+// loads files over HTTP and torrents from their web seeds.
 package scripted
 
 import (
@@ -19,15 +22,19 @@ type Op string
 
 // The calls.
 const (
-	OpDescribe  Op = "describe"
-	OpConfigure Op = "configure"
-	OpAdd       Op = "add"
-	OpCheck     Op = "check"
-	OpRemove    Op = "remove"
-	OpTest      Op = "test"
-	OpWatch     Op = "watch"
-	OpList      Op = "list"
-	OpClose     Op = "close"
+	OpDescribe    Op = "describe"
+	OpConfigure   Op = "configure"
+	OpAdd         Op = "add"
+	OpCheck       Op = "check"
+	OpRemove      Op = "remove"
+	OpTest        Op = "test"
+	OpWatch       Op = "watch"
+	OpList        Op = "list"
+	OpClose       Op = "close"
+	OpPause       Op = "pause"
+	OpResume      Op = "resume"
+	OpSelectFiles Op = "select_files"
+	OpSetLimits   Op = "set_limits"
 )
 
 // Options configure a Plugin. The zero Options are fine.
@@ -40,6 +47,11 @@ type Options struct {
 	// it, Add writes them and the job is complete at once; without it, jobs stay
 	// in PhaseDownloading until the test moves them.
 	Auto func(req downloader.AddRequest) map[string][]byte
+	// Load makes jobs load what their sources name, without the test. The driver
+	// then offers all that the contract has, keeps its jobs in its state
+	// directory, and stops them with its Close. Sources are then HTTP files and
+	// torrents alone.
+	Load bool
 }
 
 // Plugin is a scripted downloader.Plugin. All methods may be called concurrently.
@@ -63,6 +75,9 @@ func New(opts Options) *Plugin {
 	if opts.Name == "" {
 		opts.Name = "scripted"
 	}
+	if opts.Sources == nil && opts.Load {
+		opts.Sources = []downloader.SourceKind{downloader.SourceHTTP, downloader.SourceTorrent}
+	}
 	if opts.Sources == nil {
 		opts.Sources = []downloader.SourceKind{
 			downloader.SourceMagnet, downloader.SourceTorrent, downloader.SourceHTTP,
@@ -84,7 +99,7 @@ func (p *Plugin) Describe(ctx context.Context) (downloader.Description, error) {
 	if err := p.enter(ctx, OpDescribe); err != nil {
 		return downloader.Description{}, err
 	}
-	return downloader.Description{
+	d := downloader.Description{
 		Name:        p.opts.Name,
 		Version:     "1.0.0",
 		DisplayName: "Scripted",
@@ -92,20 +107,47 @@ func (p *Plugin) Describe(ctx context.Context) (downloader.Description, error) {
 		Capabilities: []downloader.Capability{
 			downloader.CapabilityTest, downloader.CapabilityWatch, downloader.CapabilityList,
 		},
-		SettingsSchema: []byte(`{"type":"object","properties":{"address":{"type":"string"},"secret":{"type":"string","writeOnly":true}},"additionalProperties":false}`),
+		SettingsSchema: []byte(settingsSchema),
 		Managed:        true,
-	}, nil
+	}
+	if p.opts.Load {
+		d.Capabilities = append(d.Capabilities,
+			downloader.CapabilityPause, downloader.CapabilitySelectFiles, downloader.CapabilitySetLimits)
+		d.OptionsSchema = []byte(optionsSchema)
+		d.ReservedOptions = []string{"dir", "file-name"}
+	}
+	return d, nil
 }
 
-// Configure implements downloader.Plugin. The driver implements every optional
-// interface.
+const settingsSchema = `{
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "address": {"type": "string", "title": "Address", "description": "Where another daemon would be.", "x-haul-endpoint": true},
+    "secret": {"type": "string", "title": "Secret", "description": "What that daemon would want.", "writeOnly": true}
+  }
+}`
+
+const optionsSchema = `{
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "user_agent": {"type": "string", "title": "User agent", "description": "What servers are told."}
+  }
+}`
+
+// Configure implements downloader.Plugin. The driver implements the optional
+// interfaces that Describe names, and Closer.
 func (p *Plugin) Configure(ctx context.Context, cfg downloader.Config) (downloader.Driver, error) {
 	if err := p.enter(ctx, OpConfigure); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.config = cfg
+	p.mu.Unlock()
+	if p.opts.Load {
+		return newLoader(p, cfg)
+	}
 	return &driver{p}, nil
 }
 
