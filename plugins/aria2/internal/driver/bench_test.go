@@ -176,7 +176,7 @@ func BenchmarkDirect500(b *testing.B) {
 func reportCPU(b *testing.B, a *aria2) func() {
 	b.Helper()
 	spent := func() float64 {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.cmd.Process.Pid))
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.PID))
 		if err != nil {
 			b.Fatal(err)
 		}

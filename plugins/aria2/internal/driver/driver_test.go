@@ -90,7 +90,7 @@ func TestDeadSourcesFailWithTheirCodesPromptly(t *testing.T) {
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	tls := startTLSWeb(t)
-	refused := fmt.Sprintf("http://127.0.0.1:%d/x", freePort(t))
+	refused := fmt.Sprintf("http://127.0.0.1:%d/x", closedPort(t))
 	cases := []struct {
 		name, uri string
 		want      errs.Code
@@ -207,7 +207,7 @@ func TestManyAddsAtOnceTakeFewRequests(t *testing.T) {
 	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
 	proxy := startCountingProxy(t, a)
-	d := newDriver(t, fmt.Sprintf(`{"address":%q,"secret":%q}`, proxy.URL, testSecret))
+	d := newDriver(t, proxy.settings())
 	if _, err := d.Check(t.Context(), []downloader.Ref{handle{}.ref("x")}); err != nil {
 		t.Fatal(err)
 	}
@@ -357,8 +357,8 @@ func TestRemoveStopsAndForgets(t *testing.T) {
 func TestSomebodyElseRemovesAJob(t *testing.T) {
 	t.Parallel()
 	a, w := startAria2(t), startWeb(t)
-	d := newDriver(t, a.settings())
-	ref := add(t, d, "job-1", t.TempDir(), httpSource(w.URL+"/held/10/a"))
+	d, dir := newDriver(t, a.settings()), t.TempDir()
+	ref := add(t, d, "job-1", dir, httpSource(w.URL+"/held/10/a"))
 	await(t, d, ref, downloader.PhaseDownloading)
 	a.call("aria2.forcePause", nil, gidOf("job-1"))
 	await(t, d, ref, downloader.PhasePaused)
@@ -367,7 +367,7 @@ func TestSomebodyElseRemovesAJob(t *testing.T) {
 	a.call("aria2.forceRemove", nil, gidOf("job-1"))
 	await(t, d, ref, downloader.PhaseGone)
 	close(w.release)
-	add(t, d, "job-1", t.TempDir(), httpSource(w.URL+"/file/10/a"))
+	add(t, d, "job-1", dir, httpSource(w.URL+"/file/10/a"))
 	await(t, d, ref, downloader.PhaseComplete)
 }
 

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,33 +21,33 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/plugins/aria2/internal/aria2rpc"
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
-const (
-	testSecret = "s3cret"
-	patience   = 20 * time.Second
-)
+const patience = 20 * time.Second
 
-// aria2 is a real daemon in a directory of the test's.
+// aria2 is a real daemon.
 type aria2 struct {
-	t    testing.TB
-	base string
-	port int
-	cmd  *exec.Cmd
-	opts []string
+	*lab.Aria2
+	t testing.TB
 }
 
+// startAria2 starts a daemon with aria2's own bound on requests.
 func startAria2(t testing.TB, opts ...string) *aria2 {
 	t.Helper()
-	a := &aria2{t: t, base: t.TempDir(), port: freePort(t), opts: opts}
-	a.start()
-	t.Cleanup(a.kill)
+	args := []string{"--rpc-max-request-size=2M"}
+	for _, o := range opts {
+		args = append(args, "--"+o)
+	}
+	a := &aria2{lab.StartAria2(t, lab.Aria2Options{Args: args}), t}
+	t.Cleanup(a.kill) // an orderly end may take seconds
 	return a
 }
 
-func freePort(t testing.TB) int {
+// closedPort is one that nobody listens at.
+func closedPort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -58,59 +57,21 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func (a *aria2) start() {
-	a.t.Helper()
-	session := filepath.Join(a.base, "session")
-	f, err := os.OpenFile(session, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	f.Close()
-	lines := append([]string{
-		"enable-rpc=true", "rpc-secret=" + testSecret, "rpc-listen-port=" + strconv.Itoa(a.port),
-		"dir=" + filepath.Join(a.base, "stray"), "input-file=" + session, "save-session=" + session,
-		"listen-port=" + strconv.Itoa(freePort(a.t)), "interface=127.0.0.1", "disable-ipv6=true",
-		"enable-dht=false", "enable-dht6=false", "no-netrc=true", "quiet=true",
-		"stop-with-process=" + strconv.Itoa(os.Getpid()),
-	}, a.opts...)
-	conf := filepath.Join(a.base, "conf")
-	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-	a.cmd = exec.Command("aria2c", "--conf-path="+conf)
-	if err := a.cmd.Start(); err != nil {
-		a.t.Fatal(err)
-	}
-	eventually(a.t, "aria2 listens", func() bool {
-		c, err := net.Dial("tcp4", a.host())
-		if err != nil {
-			return false
-		}
-		c.Close()
-		return true
-	})
+func (a *aria2) host() string {
+	return strings.TrimSuffix(strings.TrimPrefix(a.Address, "http://"), "/jsonrpc")
 }
-
-func (a *aria2) host() string { return "127.0.0.1:" + strconv.Itoa(a.port) }
 
 // kill is kill -9.
-func (a *aria2) kill() {
-	if a.cmd == nil {
-		return
-	}
-	_ = a.cmd.Process.Kill()
-	_ = a.cmd.Wait()
-	a.cmd = nil
-}
+func (a *aria2) kill() { a.Kill9() }
 
 func (a *aria2) restart() {
 	a.t.Helper()
 	a.kill()
-	a.start()
+	a.Restart()
 }
 
 func (a *aria2) settings() string {
-	return fmt.Sprintf(`{"address":%q,"secret":%q}`, a.host(), testSecret)
+	return fmt.Sprintf(`{"address":%q,"secret":%q}`, a.host(), a.Secret)
 }
 
 // call asks the daemon beside the driver.
@@ -123,7 +84,7 @@ func (a *aria2) call(method string, to any, params ...any) {
 
 func (a *aria2) try(method string, to any, params ...any) error {
 	a.t.Helper()
-	ep, err := settings{Address: a.host(), Secret: testSecret}.endpoint()
+	ep, err := settings{Address: a.host(), Secret: a.Secret}.endpoint()
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestAria2IsReachedBehindProxiesAndAtOddAddresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s["secret"] = testSecret
+			s["secret"] = a.Secret
 			d := newDriver(t, toJSON(t, s))
 			worksThrough(t, d, name)
 		})
@@ -96,7 +96,7 @@ func TestAria2IsReachedOverIPv6(t *testing.T) {
 	_ = l.Close()
 	a := startAria2(t)
 	proxy := startReverseProxyAt(t, a, "[::1]:0")
-	worksThrough(t, newDriver(t, toJSON(t, map[string]string{"address": proxy, "secret": testSecret})), "job-1")
+	worksThrough(t, newDriver(t, toJSON(t, map[string]string{"address": proxy, "secret": a.Secret})), "job-1")
 }
 
 func startReverseProxyAt(t *testing.T, a *aria2, address string) string {
@@ -132,7 +132,7 @@ func TestUntrustedCertificatesAndRedirectsAreNeverFollowed(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			c.settings["secret"] = testSecret
+			c.settings["secret"] = a.Secret
 			r, err := newDriver(t, toJSON(t, c.settings)).Test(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -173,7 +173,7 @@ func TestManyLooksTakeOneConnection(t *testing.T) {
 
 func descriptors(t *testing.T, a *aria2) int {
 	t.Helper()
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.cmd.Process.Pid))
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.PID))
 	if err != nil {
 		t.Fatal(err)
 	}

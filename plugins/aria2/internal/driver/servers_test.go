@@ -35,7 +35,8 @@ func startTLSWeb(t *testing.T) string {
 // requests and what they call.
 type countingProxy struct {
 	*httptest.Server
-	count atomic.Int64
+	secret string
+	count  atomic.Int64
 
 	mu     sync.Mutex // guards bodies
 	bodies []string
@@ -44,7 +45,7 @@ type countingProxy struct {
 func startCountingProxy(t testing.TB, a *aria2) *countingProxy {
 	t.Helper()
 	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: a.host()})
-	p := &countingProxy{}
+	p := &countingProxy{secret: a.Secret}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
 			http.Error(w, "no upgrades here", http.StatusBadRequest)
@@ -67,7 +68,7 @@ func startCountingProxy(t testing.TB, a *aria2) *countingProxy {
 }
 
 func (p *countingProxy) settings() string {
-	return fmt.Sprintf(`{"address":%q,"secret":%q}`, p.URL, testSecret)
+	return fmt.Sprintf(`{"address":%q,"secret":%q}`, p.URL, p.secret)
 }
 
 // calls returns how often a method was called so far.

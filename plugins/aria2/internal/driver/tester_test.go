@@ -49,11 +49,11 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 		want                  errs.Code
 		says                  string
 	}{
-		{"nothing there", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "", "reachable", errs.DownloaderUnreachable, "connection refused"},
+		{"nothing there", fmt.Sprintf("127.0.0.1:%d", closedPort(t)), "", "reachable", errs.DownloaderUnreachable, "connection refused"},
 		{"unknown host", "no-such-host.invalid:6800", "", "reachable", errs.DownloaderUnreachable, "not known"},
 		{"wrong secret", a.host(), "wrong", "credentials", errs.DownloaderAuthFailed, "secret"},
 		{"no secret", a.host(), "", "credentials", errs.DownloaderAuthFailed, "secret"},
-		{"wrong path", a.host() + "/rpc", testSecret, "reachable", errs.NotADownloader, "/rpc"},
+		{"wrong path", a.host() + "/rpc", a.Secret, "reachable", errs.NotADownloader, "/rpc"},
 		{"a web page", page(write(200, "Content-Type", "text/html", "<title>My  NAS &amp; more</title>")), "", "reachable", errs.NotADownloader, `"My NAS & more"`},
 		{"a server without a page", page(write(404, "X-Nothing", "", "")), "", "reachable", errs.NotADownloader, "A web server"},
 		{"Transmission", page(write(409, "X-Transmission-Session-Id", "x", "")), "", "reachable", errs.NotADownloader, "Transmission"},

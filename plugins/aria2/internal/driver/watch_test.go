@@ -57,7 +57,7 @@ func TestWatchEndsWithTheDaemonAndWorksAgainAfterwards(t *testing.T) {
 	if _, err := d.Check(t.Context(), []downloader.Ref{{JobID: "x"}}); !errs.Is(err, errs.DownloaderUnreachable) {
 		t.Fatalf("check without daemon: %v", err)
 	}
-	a.start()
+	a.Restart()
 	eventually(t, "the driver is connected again", func() bool {
 		_, err := d.Check(t.Context(), []downloader.Ref{{JobID: "x"}})
 		return err == nil
@@ -73,8 +73,7 @@ func TestWatchEndsWithTheDaemonAndWorksAgainAfterwards(t *testing.T) {
 
 func TestWatchIsNotOfferedWhereNoWebSocketGetsThrough(t *testing.T) {
 	t.Parallel()
-	proxy := startCountingProxy(t, startAria2(t))
-	d := newDriver(t, toJSON(t, map[string]string{"address": proxy.URL, "secret": testSecret}))
+	d := newDriver(t, startCountingProxy(t, startAria2(t)).settings())
 	if err := d.Watch(t.Context(), func([]downloader.Status) {}); !errs.Is(err, errs.NotOffered) {
 		t.Fatalf("got %v", err)
 	}

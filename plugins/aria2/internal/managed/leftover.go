@@ -68,8 +68,9 @@ func isOurs(pid int, dir string) bool {
 		return false
 	}
 	args := bytes.Split(line, []byte{0})
-	return bytes.HasSuffix(args[0], []byte("aria2c")) &&
-		slices.ContainsFunc(args[1:], func(a []byte) bool { return string(a) == configArgument(dir) })
+	program := func(a []byte) bool { return bytes.HasSuffix(a, []byte("aria2c")) } // not always the first
+	configured := func(a []byte) bool { return string(a) == configArgument(dir) }
+	return slices.ContainsFunc(args, program) && slices.ContainsFunc(args, configured)
 }
 
 // end asks the process to end, insists after a while, and waits until it is gone.
