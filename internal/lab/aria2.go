@@ -18,6 +18,8 @@ type Aria2Options struct {
 	Dir string
 	// Args are further options of aria2c, such as "--max-concurrent-downloads=500".
 	Args []string
+	// User is the system user that it runs as; only root can choose one.
+	User *User
 }
 
 // Aria2 is a running aria2c with JSON-RPC. Its session is kept over a restart.
@@ -40,7 +42,7 @@ func StartAria2(t testing.TB, o Aria2Options) *Aria2 {
 	base := t.TempDir()
 	a := &Aria2{Secret: newSecret(), Dir: downloadDir(t, base, o.Dir)}
 	conf, session := filepath.Join(base, "aria2.conf"), filepath.Join(base, "aria2.session")
-	a.d = &daemon{t: t, base: base, program: program{
+	a.d = &daemon{t: t, base: base, user: o.User, program: program{
 		name: "aria2c",
 		pkg:  "aria2",
 		configure: func(p ports) error {

@@ -42,6 +42,7 @@ type daemon struct {
 	t     testing.TB
 	path  string // of the executable
 	base  string
+	user  *User // nil for an unprivileged root
 	ports ports
 	proc  *process
 }
@@ -107,9 +108,14 @@ func (d *daemon) run() error {
 
 func (d *daemon) launch() error {
 	args, env := d.command(d.ports)
-	cmd, err := unprivileged(d.path, args...)
+	cmd, err := commandAs(d.user, d.path, args...)
 	if err != nil {
 		return err
+	}
+	if d.user != nil {
+		if err := d.user.house(d.base); err != nil {
+			return err
+		}
 	}
 	log, err := os.OpenFile(d.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -21,6 +21,8 @@ type QBittorrentOptions struct {
 	Dir string
 	// Args are further arguments of qbittorrent-nox.
 	Args []string
+	// User is the system user that it runs as; only root can choose one.
+	User *User
 }
 
 // QBittorrent is a running qbittorrent-nox with its WebUI. Its profile is kept
@@ -46,7 +48,7 @@ func StartQBittorrent(t testing.TB, o QBittorrentOptions) *QBittorrent {
 	q := &QBittorrent{Username: username, Password: newSecret(), Dir: downloadDir(t, base, o.Dir)}
 	profile := filepath.Join(base, "profile")
 	conf := filepath.Join(profile, "qBittorrent", "config", "qBittorrent.conf")
-	q.d = &daemon{t: t, base: base, program: program{
+	q.d = &daemon{t: t, base: base, user: o.User, program: program{
 		name: "qbittorrent-nox",
 		pkg:  "qbittorrent-nox",
 		configure: func(p ports) error {

@@ -16,6 +16,8 @@ type TransmissionOptions struct {
 	Dir string
 	// Args are further arguments of transmission-daemon.
 	Args []string
+	// User is the system user that it runs as; only root can choose one.
+	User *User
 }
 
 // Transmission is a running transmission-daemon with RPC. Its configuration
@@ -40,7 +42,7 @@ func StartTransmission(t testing.TB, o TransmissionOptions) *Transmission {
 	base := t.TempDir()
 	tr := &Transmission{Username: username, Password: newSecret(), Dir: downloadDir(t, base, o.Dir)}
 	config := filepath.Join(base, "config")
-	tr.d = &daemon{t: t, base: base, program: program{
+	tr.d = &daemon{t: t, base: base, user: o.User, program: program{
 		name: "transmission-daemon",
 		pkg:  "transmission-daemon",
 		configure: func(p ports) error {
@@ -105,7 +107,7 @@ func (tr *Transmission) settings(p ports) map[string]any {
 		"download-queue-enabled":       true,
 		"download-queue-size":          5,
 		"message-level":                2,
-		"umask":                        0o22,
+		"umask":                        int(tr.d.user.umask()),
 	}
 }
 

@@ -1,0 +1,58 @@
+// Package access gives folders the rights that haul and a daemon of another
+// system user both need: the daemon writes there, in folders that it makes with
+// whatever umask it has, and haul moves and deletes all of it.
+//
+// Three things work together. The folder is open to its group, and hands the
+// group on (setgid), so that a daemon in haul's group may write. A default
+// access list names haul's own user: whatever anybody makes below the folder,
+// haul may change, since such a list replaces the umask. It needs no root and
+// no other user's name. And where the file system has no access lists, the
+// group does for haul what the list would do, if the daemon's umask lets it.
+package access
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Mode is that of a shared folder.
+const Mode = 0o770 | fs.ModeSetgid
+
+// Share gives an open folder of haul's own the rights of a shared one, as far
+// as they are not given. It reports whether the file system has access lists:
+// without them a daemon's umask decides what haul may do with its files.
+func Share(dir *os.File) (lists bool, _ error) {
+	info, err := dir.Stat()
+	if err != nil {
+		return false, err
+	}
+	if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != Mode {
+		// Not every file system keeps setgid, and none keeps it for an owner who
+		// is not of the group: the folders in it then have the daemon's group.
+		if err := dir.Chmod(Mode); err != nil {
+			return false, fmt.Errorf("share a folder: %w", err)
+		}
+	}
+	err = shareByList(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Shut finds the first of the folders that lead to path, or path itself, which
+// nobody but its owner may enter.
+func Shut(path string) (folder string, ok bool) {
+	for dir := path; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err == nil && info.Mode().Perm()&0o011 == 0 {
+			folder, ok = dir, true
+		}
+		if dir == filepath.Dir(dir) {
+			return folder, ok
+		}
+	}
+}
