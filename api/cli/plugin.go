@@ -12,6 +12,7 @@ import (
 
 func (s *shell) pluginCommand() *cobra.Command {
 	return group("plugin", "Look at plugins",
+		s.verifyCommand(),
 		&cobra.Command{
 			Use: "show NAME", Short: "Show a plugin: its settings and options", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return s.showPlugin(c.Context(), args[0]) },

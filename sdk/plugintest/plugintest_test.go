@@ -19,10 +19,20 @@ func TestTheScriptedDownloaderPassesThroughTheWire(t *testing.T) {
 	plugintest.Run(t, plugintest.Options{Path: build(t, "./conformance/testdata/scripted")})
 }
 
+// A plugin that runs a daemon of its own needs no settings.
+func TestTheAria2PluginPassesWithItsOwnDaemon(t *testing.T) {
+	if _, err := exec.LookPath("aria2c"); err != nil {
+		t.Skip("aria2 is not installed")
+	}
+	plugintest.Run(t, plugintest.Options{
+		Path: build(t, "github.com/haul-dl/haul/plugins/aria2"), Settings: []byte(`{"managed":{"dht":false,"interface":"127.0.0.1"}}`),
+	})
+}
+
 // build compiles a plugin.
 func build(t *testing.T, pkg string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "haul-downloader-scripted")
+	out := filepath.Join(t.TempDir(), "haul-downloader-"+filepath.Base(pkg))
 	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

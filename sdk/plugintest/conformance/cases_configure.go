@@ -61,9 +61,11 @@ func configureCases() []testCase {
 type object = map[string]any
 
 // altered returns the settings with a change.
-func (c *C) altered(change func(object)) []byte {
+func (c *C) altered(change func(object)) []byte { return c.changed(c.opts.Settings, change) }
+
+func (c *C) changed(settings []byte, change func(object)) []byte {
 	var o object
-	c.mustOwn(json.Unmarshal(c.opts.Settings, &o))
+	c.mustOwn(json.Unmarshal(settings, &o))
 	change(o)
 	out, err := json.Marshal(o)
 	c.mustOwn(err)
@@ -85,8 +87,9 @@ func configureBadAddress(c *C) {
 	if name == "" {
 		c.skipf("%s", noEndpoint)
 	}
+	good := c.settingsFor(closedPort)
 	for _, address := range []string{"http://[::1", "http://127.0.0.1:123456", "gopher://127.0.0.1"} {
-		err := c.configure(c.altered(func(o object) { o[name] = address }))
+		err := c.configure(c.changed(good, func(o object) { o[name] = address }))
 		c.hasCode("Configure with the address "+address, err, errs.InvalidSettings)
 		if !slices.ContainsFunc(fieldsOf(err), func(f errs.Field) bool { return f.Name == name }) {
 			c.failf("The error about the address %q does not name the field %q:%s", address, name, c.fields(err))

@@ -37,7 +37,7 @@ func startReady(c *C) {
 	}
 }
 
-// cause returns what is behind an error; there are no secrets in it.
+// cause returns what is behind an error, for whoever runs the suite.
 func cause(err error) string {
 	for {
 		next := errors.Unwrap(err)

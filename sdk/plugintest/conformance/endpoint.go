@@ -24,17 +24,23 @@ func (c *C) settingsFor(hostPort string) []byte {
 	if hostPort == closedPort {
 		hostPort = c.freePort()
 	}
-	settings := c.altered(func(o object) {
+	pointed := c.altered(func(o object) {
 		before, _ := o[name].(string)
 		o[name] = pointAt(before, hostPort)
 	})
-	withSecrets := c.withCanaries(settings)
-	if err := c.configure(withSecrets); err == nil {
-		return withSecrets
-	} else if !errs.Is(err, errs.InvalidSettings) {
-		c.failf("Configure with another address: %s.", c.describe(err))
+	// What else is set may not go with an address, nor with a secret.
+	alone, err := json.Marshal(object{name: pointAt("", hostPort)})
+	c.mustOwn(err)
+	for _, settings := range [][]byte{c.withCanaries(pointed), pointed, c.withCanaries(alone), alone} {
+		if err = c.configure(settings); err == nil {
+			return settings
+		}
+		if !errs.Is(err, errs.InvalidSettings) {
+			break
+		}
 	}
-	return settings
+	c.failf("Configure with another address: %s.%s", c.describe(err), c.fields(err))
+	return nil
 }
 
 // pointAt writes another host and port the way an address was written.

@@ -5,15 +5,15 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"log"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // sources is the web server that everything is loaded from: files, and the data
@@ -26,7 +26,8 @@ import (
 // Any other path answers with an HTML page, as somebody else's server does.
 type sources struct {
 	url    string
-	server *httptest.Server
+	server *http.Server
+	served sync.WaitGroup
 
 	mu      sync.Mutex // guards shelves
 	shelves map[string]*shelf
@@ -37,24 +38,23 @@ func newSources() (*sources, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sources{shelves: map[string]*shelf{}}
+	s := &sources{url: "http://" + l.Addr().String(), shelves: map[string]*shelf{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/shelf/{key}/{path...}", s.serveShelf)
 	mux.HandleFunc("/status/404", http.NotFound)
 	mux.HandleFunc("/named/", serveNamed)
 	mux.HandleFunc("/", servePage)
-	s.server = httptest.NewUnstartedServer(mux)
-	_ = s.server.Listener.Close() // it may be one of IPv6
-	s.server.Listener = l
-	s.server.Config.ErrorLog = log.New(io.Discard, "", 0) //nolint:depguard // what net/http wants
-	s.server.Start()
-	s.url = s.server.URL
+	s.server = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: hclog.NewNullLogger().StandardLogger(nil), // those who hang up are no news here
+	}
+	s.served.Go(func() { _ = s.server.Serve(l) }) // always ends with the server's Close
 	return s, nil
 }
 
 func (s *sources) close() {
-	s.server.CloseClientConnections()
-	s.server.Close()
+	_ = s.server.Close()
+	s.served.Wait()
 }
 
 // hostileName is what a server calls its file that wants it elsewhere.
