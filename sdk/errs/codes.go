@@ -170,7 +170,7 @@ var codes = map[Code]codeInfo{
 	PluginMissing:         {KindUnavailable, "The downloader's plugin is not installed.", "Put the plugin's executable into one of the plugin directories.", false},
 	PluginCrashed:         {KindUnavailable, "The downloader's plugin ended unexpectedly.", "haul starts it again by itself; the server's log has its last words.", true},
 	PluginHung:            {KindUnavailable, "The downloader's plugin does not answer.", "haul starts it again by itself.", true},
-	PluginUntrusted:       {KindForbidden, "The plugin's file or folder can be written by anybody.", "Run chmod o-w on the file and its folder.", false},
+	PluginUntrusted:       {KindForbidden, "The plugin's file is not to be trusted.", "Let nobody but root and haul's user write the file and the folders above it; docs/plugins/trust.md has the rules.", false},
 	PluginIncompatible:    {KindUnsupported, "The plugin speaks another version of the contract, or none.", "Install a release of the plugin that matches this haul.", false},
 	PluginStarting:        {KindUnavailable, "The downloader's plugin is starting.", "Wait a moment.", true},
 	NotOffered:            {KindUnsupported, "The downloader does not offer this.", "Choose a downloader that does.", false},
