@@ -92,8 +92,10 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 		"HAUL_LOG_FORMAT": "json", "HAUL_TORRENT_LIMIT": "1MiB", "HAUL_ADMIN_PASSWORD": "pw",
 		"HAUL_PLUGIN_PINS": "a=" + sumA + ":a=" + sumB + ":b=" + sumA, "HAUL_PLUGIN_MEMORY_LIMIT": "256MiB",
 	}
-	args := []string{"--data=/d", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB",
-		"--plugin-pins=a=" + sumA, "--plugin-pins=a=" + sumB, "--plugin-pins=b=" + sumA, "--plugin-memory-limit=256MiB"}
+	args := []string{
+		"--data=/d", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB",
+		"--plugin-pins=a=" + sumA, "--plugin-pins=a=" + sumB, "--plugin-pins=b=" + sumA, "--plugin-memory-limit=256MiB",
+	}
 	for name, s := range map[string]setup{
 		"file":        {args: []string{"--config=haul.yaml"}, file: file},
 		"environment": {env: env},
