@@ -23,7 +23,6 @@ type addition struct {
 	// add are the arguments of torrent-add, set those of the torrent-set that
 	// follows it, since torrent-add leaves most of them out.
 	add, set map[string]any
-	seed     downloader.Limits
 	// selection is for when the metadata is known.
 	selection []int
 }
@@ -66,7 +65,7 @@ func (d *Driver) addition(ctx context.Context, req downloader.AddRequest) (*addi
 	}
 	maps.Copy(set, limitArguments(req.Limits))
 	a := &addition{
-		handle: handle{Place: placeOf(req.Dir)}, set: set, seed: req.Limits,
+		handle: handle{Place: placeOf(req.Dir), Orders: &orders{Limits: req.Limits, Files: req.Files}}, set: set,
 		add: map[string]any{"download-dir": req.Dir, "paused": req.Paused},
 	}
 	return a, a.take(req.Source, req.Files)
@@ -171,13 +170,15 @@ func (d *Driver) add(ctx context.Context, req downloader.AddRequest, a *addition
 // complete sets what torrent-add does not take, and the mark with it. A torrent
 // that the daemon does not let haul complete is removed again.
 func (d *Driver) complete(ctx context.Context, req downloader.AddRequest, a *addition, labels []string) error {
-	d.memory.forget(a.handle.Hash)
-	if len(a.selection) > 0 {
-		d.memory.update(a.handle.Hash, func(m *memo) { m.selection = a.selection })
-	}
+	d.memory.update(a.handle.Hash, func(m *memo) {
+		*m = memo{orders: a.handle.Orders}
+		if len(a.selection) > 0 {
+			m.selection = a.selection
+		}
+	})
 	args := ids(a.handle.Hash)
 	maps.Copy(args, a.set)
-	args["labels"] = d.marked(labels, req.JobID, a.handle.Place, seedTime(a.seed))
+	args["labels"] = d.marked(labels, req.JobID, a.handle.Place, seedTime(req.Limits))
 	err := d.client.Call(ctx, "torrent-set", args, nil)
 	if refused, ok := asRefusal(err); ok {
 		d.order(ctx, "torrent-remove", []string{a.handle.Hash})

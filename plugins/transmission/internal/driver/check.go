@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"slices"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -19,13 +18,16 @@ func (d *Driver) Check(ctx context.Context, refs []downloader.Ref) ([]downloader
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.looks.look(ctx, hashesOf(handles))
+	jobs := make([]*job, len(refs))
+	for i, h := range handles {
+		jobs[i] = &job{id: refs[i].JobID, handle: h}
+	}
+	found, err := d.looks.look(ctx, hashesOf(jobs))
 	if err != nil {
 		return nil, err
 	}
-	jobs := make([]*job, len(refs))
-	for i, h := range handles {
-		jobs[i] = &job{id: refs[i].JobID, handle: h, torrent: found[h.Hash]}
+	for _, j := range jobs {
+		j.torrent = found[j.handle.Hash]
 	}
 	if err := d.learn(ctx, jobs); err != nil {
 		return nil, err
@@ -47,13 +49,15 @@ type job struct {
 	memo    memo
 	// news tells that files were asked for in this Check.
 	news bool
+	// revive tells that it has to be started.
+	revive bool
 }
 
-func hashesOf(handles []handle) []string {
-	out := make([]string, 0, len(handles))
-	for _, h := range handles {
-		if h.Hash != "" {
-			out = append(out, h.Hash)
+func hashesOf(jobs []*job) []string {
+	out := make([]string, 0, len(jobs))
+	for _, j := range jobs {
+		if j.handle.Hash != "" {
+			out = append(out, j.handle.Hash)
 		}
 	}
 	return out
@@ -63,44 +67,69 @@ func hashesOf(handles []handle) []string {
 func (j *job) ours() bool { return j.torrent != nil && placeOf(j.torrent.dir) == j.handle.Place }
 
 // lacks reports whether the daemon has to be asked for files and labels: once
-// with the metadata, and once with the data as it is wanted now.
-func (j *job) lacks() bool {
+// with the metadata, once with the data as it is wanted now, and once in each
+// of its lives.
+func (j *job) lacks(life int) bool {
 	if !j.ours() || !j.torrent.metadata {
 		return false
 	}
 	whole := j.memo.whole && j.memo.size == j.torrent.size
-	return !j.memo.detailed || j.torrent.phase().HasData() && !whole
+	return j.memo.detailed != life || j.torrent.phase().HasData() && !whole
 }
 
 // learn fetches what the memory lacks.
 func (d *Driver) learn(ctx context.Context, jobs []*job) error {
-	var lacking []string
+	server, err := d.client.Server(ctx)
+	if err != nil {
+		return err
+	}
+	var lacking []*job
 	for _, j := range jobs {
 		j.memo = d.memory.get(j.handle.Hash)
-		if j.lacks() && !slices.Contains(lacking, j.handle.Hash) {
-			lacking = append(lacking, j.handle.Hash)
+		if j.lacks(server.Life) {
+			lacking = append(lacking, j)
 		}
 	}
 	if len(lacking) == 0 {
 		return nil
 	}
-	details, err := d.details(ctx, lacking)
+	of, err := d.details(ctx, hashesOf(lacking))
 	if err != nil {
 		return err
 	}
-	for _, j := range jobs {
-		one, ok := details[j.handle.Hash]
-		if !ok || !j.lacks() {
-			continue
+	if err := d.restore(ctx, newIn(server.Life, lacking), of); err != nil {
+		return err
+	}
+	for _, j := range lacking {
+		if one := of[j.handle.Hash]; one != nil {
+			d.selectAtOnce(ctx, j, one)
+			d.remember(j, one, server.Life)
 		}
-		d.selectAtOnce(ctx, j, one)
-		d.memory.update(j.handle.Hash, func(m *memo) {
-			m.detailed, m.seedTime = true, readSeedTime(one.Labels)
-			m.files, m.size, m.whole = one.files, j.torrent.size, j.torrent.phase().HasData()
-		})
-		j.memo, j.news = d.memory.get(j.handle.Hash), true
 	}
 	return nil
+}
+
+func newIn(life int, jobs []*job) []*job {
+	var out []*job
+	for _, j := range jobs {
+		if j.memo.detailed != life {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+func (d *Driver) remember(j *job, of *details, life int) {
+	restarted := j.memo.detailed != 0 && j.memo.detailed != life
+	d.memory.update(j.handle.Hash, func(m *memo) {
+		m.detailed, m.seedTime = life, readSeedTime(of.Labels)
+		m.files, m.size, m.whole = of.files, j.torrent.size, j.torrent.phase().HasData()
+		j.memo = *m
+	})
+	j.news = true
+	// It ran, and nobody can have stopped it before the daemon was started again
+	// without this process seeing it: the order to go on was lost.
+	j.revive = restarted && j.memo.ran && j.torrent.phase() == downloader.PhasePaused
 }
 
 // selectAtOnce makes the selection of a magnet link, whose metadata has just
@@ -114,9 +143,7 @@ func (d *Driver) selectAtOnce(ctx context.Context, j *job, of *details) {
 		d.logger.Debug("cannot select files at once", "job", j.id, "err", err)
 		return
 	}
-	for i := range of.files {
-		of.files[i].Skipped = !slices.Contains(j.memo.selection, i)
-	}
+	of.choose(j.memo.selection)
 	d.memory.update(j.handle.Hash, func(m *memo) { m.selection = nil })
 }
 
@@ -127,10 +154,14 @@ func (d *Driver) settle(ctx context.Context, jobs []*job) {
 	for _, j := range jobs {
 		switch {
 		case !j.ours():
-		case j.torrent.phase() == downloader.PhaseQueued:
+			continue
+		case j.revive, j.torrent.phase() == downloader.PhaseQueued:
 			held = append(held, j.handle.Hash)
 		case j.torrent.seedsTooMuch(j.memo.seedTime):
 			sated = append(sated, j.handle.Hash)
+		}
+		if ran := j.revive || j.torrent.status != stopped; ran != j.memo.ran {
+			d.memory.update(j.handle.Hash, func(m *memo) { m.ran = ran })
 		}
 	}
 	d.order(ctx, "torrent-start-now", held)
@@ -175,8 +206,12 @@ func (j *job) status() downloader.Status {
 	if s.Phase.HasData() || j.news {
 		s.Files = j.memo.files
 	}
-	if s.Phase.HasData() && s.Files == nil {
+	switch {
+	case s.Phase.HasData() && s.Files == nil:
 		s.Phase = downloader.PhaseUnknown // the torrent went meanwhile
+	case s.Phase.HasData():
+		s.TotalBytes = wantedBytes(s.Files) // the daemon counts whole pieces
+		s.DoneBytes = s.TotalBytes
 	}
 	if err := checkFiles(s.Files); err != nil {
 		s.Phase, s.Err, s.Files = downloader.PhaseFailed, err, nil

@@ -70,7 +70,10 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 	if err := d.selectFiles(ctx, h.Hash, files, len(one.files)); err != nil {
 		return err
 	}
-	d.memory.update(h.Hash, func(m *memo) { m.selection, m.whole = nil, false })
+	d.memory.update(h.Hash, func(m *memo) {
+		m.selection, m.whole = nil, false
+		m.order(h, func(o *orders) { o.Files = files })
+	})
 	return nil
 }
 
@@ -106,7 +109,10 @@ func (d *Driver) SetLimits(ctx context.Context, ref downloader.Ref, l downloader
 	if err := d.call(ctx, "torrent-set", args); err != nil {
 		return err
 	}
-	d.memory.update(h.Hash, func(m *memo) { m.seedTime = seedTime(l) })
+	d.memory.update(h.Hash, func(m *memo) {
+		m.seedTime = seedTime(l)
+		m.order(h, func(o *orders) { o.Limits = l })
+	})
 	return nil
 }
 

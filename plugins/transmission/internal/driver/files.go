@@ -2,7 +2,9 @@ package driver
 
 import (
 	"context"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -65,10 +67,27 @@ func (d *details) list(rpc int) []downloader.File {
 	return out
 }
 
+// choose makes files wanted, and no others; none means all.
+func (d *details) choose(files []int) {
+	for i := range d.files {
+		d.files[i].Skipped = len(files) > 0 && !slices.Contains(files, i)
+	}
+}
+
+func wantedBytes(files []downloader.File) int64 {
+	var total int64
+	for _, f := range files {
+		if !f.Skipped {
+			total += f.Size
+		}
+	}
+	return total
+}
+
 // filePath makes a path relative to the download folder, below which even a
 // name that begins with a slash is.
 func filePath(name string, rpc int) string {
-	name = strings.TrimLeft(name, "/")
+	name = path.Clean(strings.TrimLeft(name, "/"))
 	if rpc <= damagedRPC {
 		name = repairName(name)
 	}

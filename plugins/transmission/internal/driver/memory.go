@@ -21,8 +21,12 @@ type memo struct {
 	files []downloader.File
 	size  int64
 	whole bool
-	// detailed tells that the daemon was asked for labels and files.
-	detailed bool
+	// detailed is the daemon's life in which it was asked for labels and files.
+	detailed int
+	// orders are what the daemon was told last, nil where this process has told
+	// it nothing, and ran tells that it was seen to follow.
+	orders *orders
+	ran    bool
 	// seedTime is how long it may seed; 0 is no limit.
 	seedTime time.Duration
 	// selection is to be made as soon as the metadata is known.
@@ -57,4 +61,19 @@ func (m *memory) forget(hash string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.of, hash)
+}
+
+// order notes what the daemon was told, on top of what is known of that.
+func (m *memo) order(h handle, change func(*orders)) {
+	now := orders{}
+	switch {
+	case m.orders != nil:
+		now = *m.orders
+	case h.Orders != nil:
+		now = *h.Orders
+	default:
+		return // the rest of them would be made up
+	}
+	change(&now)
+	m.orders = &now
 }

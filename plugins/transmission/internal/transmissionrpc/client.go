@@ -5,6 +5,7 @@ package transmissionrpc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -49,6 +50,9 @@ type Server struct {
 	Version string
 	// RPC is the version of its interface; 16 is Transmission 3.00, 17 is 4.0.
 	RPC int
+	// Life is another one when the daemon was started again, as far as that can
+	// be told; it is never 0.
+	Life int
 }
 
 // Client makes calls to one daemon. Its methods may be called concurrently.
@@ -61,9 +65,11 @@ type Client struct {
 	failure   error      // of the last try to make a session
 	failures  int        // in a row, of refused credentials
 	notBefore time.Time  // of the next try
+	life      int        // of the daemon, and when it was met last
+	met       time.Time
 }
 
-// session is one life of the daemon.
+// session is what the daemon wants to see with each call.
 type session struct {
 	id     string
 	server Server
@@ -199,29 +205,40 @@ func (c *Client) failed(err error) {
 
 // connect takes a session id and asks who is there.
 func (c *Client) connect(ctx context.Context) (*session, error) {
-	const method = "session-get"
-	body, err := encode(method, map[string][]string{"fields": {"version", "rpc-version"}})
+	began := c.opts.Now()
+	s := &session{}
+	raw, err := c.greet(ctx, s, "session-get", map[string][]string{"fields": {"version", "rpc-version"}})
 	if err != nil {
 		return nil, err
 	}
-	id := ""
+	if s.server, err = readServer(raw); err != nil {
+		return nil, err
+	}
+	up, err := c.awaitLoaded(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	s.server.Life = c.lifeOf(began, up)
+	return s, nil
+}
+
+// greet makes a call with the session's id, which it takes anew where the daemon
+// asks for that.
+func (c *Client) greet(ctx context.Context, s *session, method string, args any) (json.RawMessage, error) {
+	body, err := encode(method, args)
+	if err != nil {
+		return nil, err
+	}
 	for range maxSessions {
-		raw, err := c.roundTrip(ctx, id, method, body)
+		raw, err := c.roundTrip(ctx, s.id, method, body)
 		if stale, ok := errors.AsType[*staleError](err); ok {
-			id = stale.id
+			s.id = stale.id
 			continue
 		}
 		if e, ok := errors.AsType[*Error](err); ok {
 			return nil, errs.Wrap(e, errs.DownloaderError, "Transmission refuses a harmless call: %s.", e.Result)
 		}
-		if err != nil {
-			return nil, err
-		}
-		server, err := readServer(raw)
-		if err != nil {
-			return nil, err
-		}
-		return &session{id: id, server: server}, nil
+		return raw, err
 	}
 	return nil, errNoSession()
 }
