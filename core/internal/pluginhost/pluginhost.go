@@ -181,51 +181,58 @@ func (h *Host) forget(in *Instance) {
 	delete(h.instances, in.spec.ID)
 }
 
-// TryOut tests settings with a process and a state directory of their own,
-// which are gone when it returns. Errors: errs.NotOffered when the plugin
-// cannot test, those of Configure as they are, and those of a start.
-func (h *Host) TryOut(ctx context.Context, spec Spec) (_ downloader.TestResult, err error) {
-	var none downloader.TestResult
+// TryOut lends a driver with these settings to use, by a process and a state
+// directory of its own, which are gone when it returns. Errors: those of use and
+// of Configure as they are, and those of a start.
+func (h *Host) TryOut(ctx context.Context, spec Spec, use func(context.Context, downloader.Driver) error) (err error) {
 	ctx, end, err := h.begin(ctx)
 	if err != nil {
-		return none, err
+		return err
 	}
 	defer end()
 	found, err := h.catalog.find(spec.Plugin)
 	if err != nil {
-		return none, err
-	}
-	if found.Err == nil && !slices.Contains(found.Capabilities, downloader.CapabilityTest) {
-		return none, errNotOffered()
+		return err
 	}
 	p, err := h.launcher.launch(ctx, found.binary, spec.Plugin, h.log.With("plugin", spec.Plugin, "downloader", spec.Name))
 	if err != nil {
-		return none, err
+		return err
 	}
 	defer func() { p.stop(!errs.Is(err, errs.PluginHung)) }()
 	dir := filepath.Join(p.dir.root, "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return none, errs.Wrap(err, errs.Unavailable, "The test's directory cannot be made.")
+		return errs.Wrap(err, errs.Unavailable, "The test's directory cannot be made.")
 	}
-	return p.tryOut(ctx, spec, dir)
+	return p.tryOut(ctx, spec, dir, use)
 }
 
-func (p *process) tryOut(ctx context.Context, spec Spec, stateDir string) (downloader.TestResult, error) {
-	var none downloader.TestResult
-	if !slices.Contains(p.desc.Capabilities, downloader.CapabilityTest) {
-		return none, errNotOffered()
-	}
+func (p *process) tryOut(ctx context.Context, spec Spec, stateDir string, use func(context.Context, downloader.Driver) error) error {
 	driver, err := p.configure(ctx, spec, stateDir)
 	if err != nil {
-		return none, err
+		return err
 	}
-	limited, cancel := context.WithTimeout(ctx, p.tuning.testTimeout)
+	limited, cancel := context.WithTimeout(ctx, p.tuning.tryOutTimeout)
 	defer cancel()
-	result, err := test(limited, driver)
+	err = use(limited, lent{driver, p.desc.Capabilities})
 	if errs.Is(err, errs.PluginCrashed) && p.endedByItself() {
-		return none, p.exitError("ended during the test")
+		return p.exitError("ended during the test")
 	}
-	return result, err
+	return err
+}
+
+// lent is a driver for a test. Like that of an instance it offers what the plugin
+// declares, and nothing else.
+type lent struct {
+	downloader.Driver
+	offers []downloader.Capability
+}
+
+// Test implements downloader.Tester.
+func (l lent) Test(ctx context.Context) (downloader.TestResult, error) {
+	if !slices.Contains(l.offers, downloader.CapabilityTest) {
+		return downloader.TestResult{}, errNotOffered()
+	}
+	return test(ctx, l.Driver)
 }
 
 // describe starts a plugin for a moment.

@@ -236,6 +236,19 @@ func TestChangesAreTold(t *testing.T) {
 	}
 }
 
+// testUnsaved asks a driver that is lent for a test.
+func (r *rig) testUnsaved(ctx context.Context, spec Spec) (result downloader.TestResult, err error) {
+	err = r.TryOut(ctx, spec, func(ctx context.Context, d downloader.Driver) (err error) {
+		tester, ok := d.(downloader.Tester)
+		if !ok {
+			return errNotOffered()
+		}
+		result, err = tester.Test(ctx)
+		return err
+	})
+	return result, err
+}
+
 func TestTryOut(t *testing.T) {
 	r := newRig(t, testTuning(), "good", "poor", "exits")
 	tests := []struct {
@@ -251,7 +264,7 @@ func TestTryOut(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			result, err := r.TryOut(t.Context(), Spec{ID: "x", Plugin: tt.plugin, Settings: []byte(tt.settings)})
+			result, err := r.testUnsaved(t.Context(), Spec{ID: "x", Plugin: tt.plugin, Settings: []byte(tt.settings)})
 			if errs.CodeOf(err) != tt.want {
 				t.Fatalf("got %v", err)
 			}
@@ -272,7 +285,7 @@ func TestCloseDoesNotWaitForATryOut(t *testing.T) {
 	r := newRig(t, testTuning(), "good")
 	ended := make(chan error, 1)
 	go func() {
-		_, err := r.TryOut(t.Context(), Spec{ID: "x", Plugin: "good", Settings: []byte(`{"mode":"slow"}`)})
+		_, err := r.testUnsaved(t.Context(), Spec{ID: "x", Plugin: "good", Settings: []byte(`{"mode":"slow"}`)})
 		ended <- err
 	}()
 	eventually(t, func() bool {
@@ -287,7 +300,7 @@ func TestCloseDoesNotWaitForATryOut(t *testing.T) {
 	if err := <-ended; !errs.Is(err, errs.Canceled) {
 		t.Errorf("TryOut ends with %v", err)
 	}
-	if _, err := r.TryOut(t.Context(), Spec{Plugin: "good"}); !errs.Is(err, errs.Unavailable) {
+	if _, err := r.testUnsaved(t.Context(), Spec{Plugin: "good"}); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("after Close TryOut answers %v", err)
 	}
 }

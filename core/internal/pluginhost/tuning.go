@@ -32,6 +32,7 @@ type tuning struct {
 	removeTimeout time.Duration
 	orderTimeout  time.Duration // pause, resume, select files, set limits
 	testTimeout   time.Duration
+	tryOutTimeout time.Duration
 	listTimeout   time.Duration
 }
 
@@ -70,6 +71,7 @@ func defaultTuning() tuning {
 		removeTimeout: 30 * time.Second,
 		orderTimeout:  30 * time.Second,
 		testTimeout:   30 * time.Second,
+		tryOutTimeout: time.Minute,
 		listTimeout:   30 * time.Second,
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
 )
@@ -71,7 +72,7 @@ func TestDownloadersFollowTheirOrders(t *testing.T) {
 }
 
 func TestDownloadersAreTestedWhereTheyRun(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
+	w := newWorld(t, scripted.Options{Sources: []downloader.SourceKind{downloader.SourceMetalink}})
 	r := w.start()
 	r.send(w.full())
 	r.waitHealth(core.HealthOK)
@@ -84,7 +85,7 @@ func TestDownloadersAreTestedWhereTheyRun(t *testing.T) {
 	}
 	changed := wantedDownloader()
 	changed.Settings = []byte(`{}`)
-	if result, err = r.session.TestDownloader(context.Background(), changed); err != nil || result.Version != "tried" {
+	if result, err = r.session.TestDownloader(context.Background(), changed); err != nil || result.Version != "1.0.0" || r.host.tried.Load() != 1 {
 		t.Errorf("changed settings: %+v %v", result, err)
 	}
 	changed.Plugin = "nobody"

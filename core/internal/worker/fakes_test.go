@@ -58,12 +58,16 @@ func (h *fakeHost) Open(spec pluginhost.Spec) Instance {
 	return in
 }
 
-func (h *fakeHost) TryOut(_ context.Context, spec pluginhost.Spec) (downloader.TestResult, error) {
+func (h *fakeHost) TryOut(ctx context.Context, spec pluginhost.Spec, use func(context.Context, downloader.Driver) error) error {
 	h.tried.Add(1)
 	if spec.Plugin != "scripted" {
-		return downloader.TestResult{}, errs.New(errs.PluginMissing, "There is no plugin %q.", spec.Plugin)
+		return errs.New(errs.PluginMissing, "There is no plugin %q.", spec.Plugin)
 	}
-	return downloader.TestResult{Version: "tried"}, nil
+	driver, err := h.plugin.Configure(ctx, downloader.Config{DownloaderID: spec.ID, Settings: spec.Settings, Logger: hclog.NewNullLogger()})
+	if err != nil {
+		return err
+	}
+	return use(ctx, driver)
 }
 
 // set changes the status of an instance, as when its process crashes.

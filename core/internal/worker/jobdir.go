@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/worker/access"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -20,10 +21,9 @@ const (
 	// dataName is the part of it that a downloader writes to.
 	dataName = "data"
 
-	// jobsMode keeps other users away from what is being downloaded.
+	// jobsMode keeps other users away from what is being downloaded, but for
+	// daemons in haul's group, which must be able to get to their jobs' data.
 	jobsMode = 0o750
-	// dataMode lets a daemon of another user in haul's group write there.
-	dataMode = 0o770
 )
 
 // jobDirs are the directories of jobs, each with a marker. Everything goes
@@ -37,7 +37,7 @@ type jobDirs struct {
 }
 
 func (d *jobDirs) open() error {
-	if err := os.MkdirAll(d.path, jobsMode); err != nil {
+	if err := makeDownloads(d.path); err != nil {
 		return fmt.Errorf("make the jobs' directory: %w", err)
 	}
 	root, err := os.OpenRoot(d.path)
@@ -46,6 +46,32 @@ func (d *jobDirs) open() error {
 	}
 	d.root = root
 	return nil
+}
+
+// makeDownloads makes the directory of all jobs. One that is there stays as its
+// admin has set it up.
+func makeDownloads(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), jobsMode); err != nil {
+		return err
+	}
+	err := os.Mkdir(path, jobsMode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return open(path, os.Stat, os.Chmod)
+}
+
+// open undoes what the umask took of jobsMode, and keeps setgid where the
+// directory above has it.
+func open(path string, stat func(string) (fs.FileInfo, error), chmod func(string, fs.FileMode) error) error {
+	info, err := stat(path)
+	if err != nil || info.Mode()&jobsMode == jobsMode {
+		return err
+	}
+	return chmod(path, info.Mode()&(fs.ModePerm|fs.ModeSetgid)|jobsMode)
 }
 
 func (d *jobDirs) close() error {
@@ -86,13 +112,26 @@ func (d *jobDirs) tryMake(id core.JobID) error {
 		if name == data {
 			continue
 		}
+		if err := open(name, d.root.Stat, d.root.Chmod); err != nil {
+			return err
+		}
 		// The marker comes before the data: nothing unmarked is ever removed.
 		if err := d.mark(id); err != nil {
 			return err
 		}
 	}
-	// The umask would take away what the daemon needs.
-	return d.root.Chmod(data, dataMode)
+	return d.share(data)
+}
+
+// share lets a daemon of another user write to a directory, and haul do with
+// everything below whatever it must.
+func (d *jobDirs) share(name string) error {
+	dir, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	_, err = access.Share(dir)
+	return errors.Join(err, dir.Close())
 }
 
 func (d *jobDirs) mark(id core.JobID) error {

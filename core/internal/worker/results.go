@@ -43,8 +43,8 @@ func (n *Node) handle(e event) {
 		n.onConnected(e.session)
 	case pluginsScanned:
 		n.pluginsDirty = true
-	case instanceAsked:
-		n.onInstanceAsked(e)
+	case testAsked:
+		n.onTestAsked(e)
 	}
 }
 

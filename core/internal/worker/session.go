@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -114,50 +113,6 @@ func (s *session) take() *core.Report {
 	clear(s.jobs)
 	s.full, s.something, s.downloaders, s.plugins = false, false, nil, nil
 	return r
-}
-
-// TestDownloader implements core.Session.
-func (s *session) TestDownloader(ctx context.Context, d core.DesiredDownloader) (downloader.TestResult, error) {
-	result, err := s.node.testDownloader(ctx, d)
-	if err != nil && downloaderCodes[errs.CodeOf(err)] && ctx.Err() == nil {
-		return downloader.TestResult{Checks: []downloader.TestCheck{{Name: "plugin", Message: errs.MessageOf(err), Err: err}}}, nil
-	}
-	return result, err
-}
-
-// instanceAsked asks for the instance that runs just so, if there is one.
-type instanceAsked struct {
-	want  core.DesiredDownloader
-	reply chan Instance
-}
-
-func (n *Node) onInstanceAsked(e instanceAsked) {
-	b := n.backend(e.want.ID)
-	if b == nil || !b.running || !sameSpec(b.spec(), specOf(e.want)) {
-		e.reply <- nil
-		return
-	}
-	e.reply <- b.inst
-}
-
-// testDownloader asks the running plugin if it has these very settings, else a
-// process of its own.
-func (n *Node) testDownloader(ctx context.Context, d core.DesiredDownloader) (downloader.TestResult, error) {
-	reply := make(chan Instance, 1)
-	if !n.post(instanceAsked{d, reply}) {
-		return downloader.TestResult{}, errStopped()
-	}
-	select {
-	case inst := <-reply:
-		if inst == nil {
-			return n.host.TryOut(ctx, specOf(d))
-		}
-		return testDriver(ctx, inst.Driver())
-	case <-n.ended:
-		return downloader.TestResult{}, errStopped()
-	case <-ctx.Done():
-		return downloader.TestResult{}, ctx.Err()
-	}
 }
 
 // RescanPlugins implements core.Session.

@@ -32,7 +32,7 @@ type Host interface {
 	Rescan(ctx context.Context) error
 	Plugins() []pluginhost.Plugin
 	Open(spec pluginhost.Spec) Instance
-	TryOut(ctx context.Context, spec pluginhost.Spec) (downloader.TestResult, error)
+	TryOut(ctx context.Context, spec pluginhost.Spec, use func(context.Context, downloader.Driver) error) error
 }
 
 // Instance is one downloader that a Host keeps running.
@@ -58,8 +58,10 @@ type Box interface {
 
 // Options are what a Node is made of.
 type Options struct {
-	// Dir is the node's own directory; jobs have theirs in Dir/jobs.
+	// Dir is the node's own directory.
 	Dir string
+	// Downloads is the directory of the jobs' directories; empty means Dir/jobs.
+	Downloads string
 	// KV is the journal.
 	KV        store.KV
 	Box       Box
@@ -92,7 +94,8 @@ type Node struct {
 	ended  chan struct{} // closed when the loop has returned
 	ctx    context.Context
 	cancel context.CancelFunc
-	steps  sync.WaitGroup // all that the loop has started
+	steps  sync.WaitGroup // all that the loop has started, but for tests
+	tests  sync.WaitGroup // tests that somebody asked for
 	// contents holds a token for each torrent or metalink file in memory.
 	contents chan struct{}
 
@@ -105,11 +108,17 @@ func New(o Options) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the node's directory: %w", err)
 	}
+	downloads := filepath.Join(dir, "jobs")
+	if o.Downloads != "" {
+		if downloads, err = filepath.Abs(o.Downloads); err != nil {
+			return nil, fmt.Errorf("find the download folder: %w", err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Node{
 		log: o.Logger, now: o.Clock, host: o.Host, deliverer: o.Deliverer,
 		journal: &journal{kv: o.KV, box: o.Box},
-		dirs:    &jobDirs{path: filepath.Join(dir, "jobs")},
+		dirs:    &jobDirs{path: downloads},
 		fetcher: &fetcher{client: o.HTTPClient, limit: o.TorrentLimit},
 		metrics: newMetrics(o.Registerer),
 		events:  make(chan event, eventQueue),
@@ -155,6 +164,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-n.ended
+		n.tests.Wait() // they need the plugins to clean up
 		err := n.closeInstances(ctx)
 		n.steps.Wait()
 		stopped <- errors.Join(err, n.dirs.close())

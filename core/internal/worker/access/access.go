@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Mode is that of a shared folder.
@@ -30,17 +31,23 @@ func Share(dir *os.File) (lists bool, _ error) {
 		return false, err
 	}
 	if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != Mode {
-		// Not every file system keeps setgid, and none keeps it for an owner who
-		// is not of the group: the folders in it then have the daemon's group.
-		if err := dir.Chmod(Mode); err != nil {
+		// Not every file system keeps setgid, none keeps it for an owner who is
+		// not of the group, and some have one mode for all that is in them.
+		if err := dir.Chmod(Mode); err != nil && !isRefusal(err) {
 			return false, fmt.Errorf("share a folder: %w", err)
 		}
 	}
 	err = shareByList(dir)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return false, nil
+	if err != nil && !isRefusal(err) {
+		return false, err
 	}
-	return err == nil, err
+	return err == nil, nil
+}
+
+// isRefusal reports whether a file system does not do what is asked of it, as
+// many do that come over a network, or from another system.
+func isRefusal(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL)
 }
 
 // Shut finds the first of the folders that lead to path, or path itself, which
