@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -242,4 +243,27 @@ func TestNothingGrowsOverUpgrades(t *testing.T) {
 		upgrade(i + 1)
 	}
 	r.assertUsage(before)
+}
+
+func TestAScriptIsAPlugin(t *testing.T) {
+	r := newRig(t, testTuning())
+	// The script and what it runs have different files, but the name that the plugin looks for.
+	bin := filepath.Join(r.dir, "bin")
+	must(t, os.Mkdir(bin, 0o755))
+	must(t, os.Link(builtPlugin, filepath.Join(bin, filePrefix+"good")))
+	script := "#!/bin/sh\nexec " + filepath.Join(bin, filePrefix+"good") + "\n"
+	must(t, os.WriteFile(r.path("good"), []byte(script), 0o755))
+	must(t, r.Rescan(t.Context()))
+	in := r.startReady("good")
+	works(t, in)
+	pid := in.Status().PID
+
+	must(t, os.WriteFile(r.path("good"), []byte(script+"# changed\n"), 0o755))
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+	if s := r.await(in, StateFailed); !errs.Is(s.Err, errs.PluginUntrusted) {
+		t.Errorf("a script that was changed: %v", s.Err)
+	}
+	must(t, r.Rescan(t.Context()))
+	r.awaitRestart(in, pid)
+	works(t, in)
 }
