@@ -111,7 +111,7 @@ func (n *Node) probe(ctx context.Context, d downloader.Driver, want core.Desired
 	return folderprobe.Run(ctx, folderprobe.Options{
 		Driver: d, Sources: n.sourcesOf(want.Plugin), JobID: string(id),
 		Dir: n.dirs.data(id), DaemonDir: daemonDir, Root: n.dirs.path, DaemonRoot: daemonRoot,
-		LocalAddress: localAddress, Share: access.Share,
+		LocalAddress: localAddress, Share: access.Share, ShareFile: access.ShareFile,
 		Remove: func() error { return n.dirs.remove(id) }, Logger: n.log.With("downloader", want.Name),
 	})
 }

@@ -19,29 +19,47 @@ import (
 	"syscall"
 )
 
-// Mode is that of a shared folder.
-const Mode = 0o770 | fs.ModeSetgid
+// Mode is that of a shared folder, FileMode that of a file for both.
+const (
+	Mode     = 0o770 | fs.ModeSetgid
+	FileMode = 0o660
+)
 
 // Share gives an open folder of haul's own the rights of a shared one, as far
 // as they are not given. It reports whether the file system has access lists:
 // without them a daemon's umask decides what haul may do with its files.
 func Share(dir *os.File) (lists bool, _ error) {
-	info, err := dir.Stat()
-	if err != nil {
+	if err := openGroup(dir, Mode); err != nil {
 		return false, err
 	}
-	if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != Mode {
-		// Not every file system keeps setgid, none keeps it for an owner who is
-		// not of the group, and some have one mode for all that is in them.
-		if err := dir.Chmod(Mode); err != nil && !isRefusal(err) {
-			return false, fmt.Errorf("share a folder: %w", err)
-		}
-	}
-	err = shareByList(dir)
+	err := inherit(dir)
 	if err != nil && !isRefusal(err) {
 		return false, err
 	}
 	return err == nil, nil
+}
+
+// ShareFile gives an open file of haul's own to the daemon as well.
+func ShareFile(f *os.File) error { return openGroup(f, FileMode) }
+
+// openGroup gives a file or folder a mode. Not every file system keeps setgid,
+// none keeps it for an owner who is not of the group, and some have one mode for
+// all that is in them.
+func openGroup(f *os.File, mode fs.FileMode) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode()&(fs.ModePerm|fs.ModeSetgid) != mode {
+		if err := f.Chmod(mode); err != nil && !isRefusal(err) {
+			return fmt.Errorf("share a folder: %w", err)
+		}
+	}
+	// Where the folder above has a default list, a mode only bounds the group.
+	if err := allowGroup(f, uint16(mode.Perm()>>3&mayAll)); err != nil && !isRefusal(err) {
+		return err
+	}
+	return nil
 }
 
 // isRefusal reports whether a file system does not do what is asked of it, as

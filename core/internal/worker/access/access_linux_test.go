@@ -55,9 +55,37 @@ func TestWhatIsMadeInASharedFolderIsOpenToItsOwner(t *testing.T) {
 	}
 }
 
+func TestAFolderBelowASharedOneIsOpenToTheGroup(t *testing.T) {
+	dir := t.TempDir()
+	if !share(t, dir) {
+		t.Skip("the file system of temporary files has no access lists")
+	}
+	below, file := filepath.Join(dir, "a"), filepath.Join(dir, "a", "f")
+	if err := os.Mkdir(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	share(t, below)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ShareFile(open(t, file)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]uint16{below: mayAll, file: mayRead | mayWrite} {
+		b, err := readList(open(t, path), accessList)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := parseList(b)
+		if err != nil || !slices.Contains(l, entry{tagOwningGroup, want, noID}) {
+			t.Errorf("%s has the list %+v, %v", path, l, err)
+		}
+	}
+}
+
 func mustRead(t *testing.T, path string) []byte {
 	t.Helper()
-	b, err := readList(open(t, path))
+	b, err := readList(open(t, path), defaultList)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const defaultList = "system.posix_acl_default"
+const (
+	accessList  = "system.posix_acl_access"
+	defaultList = "system.posix_acl_default"
+)
 
-// shareByList lets this process change whatever is made below a folder. What an
+// allowGroup changes what the owning group may do, where a list says it.
+func allowGroup(f *os.File, perm uint16) error {
+	had, err := readList(f, accessList)
+	if err != nil || len(had) == 0 {
+		return listError(err)
+	}
+	l, err := parseList(had)
+	if err != nil {
+		return err
+	}
+	want := l.set(entry{tagOwningGroup, perm, noID}).encode()
+	if bytes.Equal(want, had) {
+		return nil
+	}
+	return listError(unix.Fsetxattr(int(f.Fd()), accessList, want, 0))
+}
+
+// inherit lets this process change whatever is made below a folder. What an
 // admin has put into the folder's default list stays. It fails with
 // errors.ErrUnsupported where the file system has no lists.
-func shareByList(dir *os.File) error {
-	had, err := readList(dir)
+func inherit(dir *os.File) error {
+	had, err := readList(dir, defaultList)
 	if err != nil {
 		return listError(err)
 	}
@@ -33,10 +53,10 @@ func shareByList(dir *os.File) error {
 	return listError(unix.Fsetxattr(int(dir.Fd()), defaultList, want, 0))
 }
 
-// readList returns the default list of a folder, nil where it has none.
-func readList(dir *os.File) ([]byte, error) {
+// readList returns a list of a file or folder, nil where it has none.
+func readList(f *os.File, name string) ([]byte, error) {
 	b := make([]byte, headerSize+entrySize*maxEntries)
-	n, err := unix.Fgetxattr(int(dir.Fd()), defaultList, b)
+	n, err := unix.Fgetxattr(int(f.Fd()), name, b)
 	if errors.Is(err, unix.ENODATA) {
 		return nil, nil
 	}

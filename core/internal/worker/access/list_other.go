@@ -7,6 +7,8 @@ import (
 	"os"
 )
 
-// shareByList does nothing: other systems have other lists, and none that every
-// file system of theirs knows.
-func shareByList(*os.File) error { return errors.ErrUnsupported }
+// Other systems have other lists, and none that every file system of theirs knows.
+
+func allowGroup(*os.File, uint16) error { return errors.ErrUnsupported }
+
+func inherit(*os.File) error { return errors.ErrUnsupported }

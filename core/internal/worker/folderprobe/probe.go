@@ -60,6 +60,8 @@ type Options struct {
 	// Share gives a folder that the probe makes the rights of Dir. It reports
 	// whether the file system has access lists.
 	Share func(dir *os.File) (lists bool, err error)
+	// ShareFile gives a file that the probe makes to the downloader as well.
+	ShareFile func(f *os.File) error
 	// Remove removes the job's directory, Dir and all beside it.
 	Remove func() error
 	Logger hclog.Logger
@@ -86,6 +88,7 @@ type probe struct {
 	sample sample
 	server *server
 	lists  bool
+	group  string // that the downloader's user has to be in
 
 	request *downloader.AddRequest // nil until it is made
 	ref     *downloader.Ref        // nil until it is added
@@ -192,6 +195,7 @@ func (p *probe) removeDir(ctx context.Context) error {
 
 // place puts into the folder what the downloader has to find there.
 func (p *probe) place() error {
+	p.group = groupOf(p.Dir)
 	root, err := os.OpenRoot(p.Dir)
 	if err != nil {
 		return err
@@ -206,14 +210,17 @@ func (p *probe) place() error {
 			return err
 		}
 	}
-	if err := root.WriteFile(f.path, f.content, placedMode); err != nil {
+	placed, err := root.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
 		return err
 	}
-	// The umask would take away what the downloader needs.
-	return root.Chmod(f.path, placedMode)
+	defer placed.Close()
+	if err := p.ShareFile(placed); err != nil {
+		return err
+	}
+	_, err = placed.Write(f.content)
+	return err
 }
-
-const placedMode = 0o660
 
 func (p *probe) makeShared(root *os.Root, dir string) error {
 	if err := root.Mkdir(dir, 0o700); err != nil {

@@ -55,13 +55,13 @@ func (p *probe) errNotEntered() error {
 		return errs.Wrap(p.failure, errs.PathNotShared, "The downloader can do nothing in %s, which path_map gives it for %s.", p.DaemonRoot, p.Root).
 			WithHint("Look whether the downloader has that folder and may write to it. %s", p.hintShare())
 	}
-	if shut, ok := access.Shut(p.Dir); ok {
+	if shut, ok := access.Shut(p.Root); ok {
 		return errs.Wrap(p.failure, errs.PathNotWritable, "The downloader cannot get to %s: nobody but its owner may enter %s.", p.Root, shut).
-			WithHint("Let the group in (chmod g+x %s), and put the downloader's user into the group of haul: %s. %s", shut, hintGroup(p.Dir), manual)
+			WithHint("Let the group in (chmod g+x %s), and put the downloader's user into the folder's group: %s. %s", shut, p.hintGroup(), manual)
 	}
 	return errs.Wrap(p.failure, errs.PathNotWritable, "The downloader may not write to %s.", p.Root).
-		WithHint("Put the user that the downloader runs as into the group of haul and start it again: %s. "+
-			"If it runs in a container or on another machine, mount the folder there. %s", hintGroup(p.Dir), manual)
+		WithHint("Put the user that the downloader runs as into the group of the folder and start it again: %s. "+
+			"If it runs in a container or on another machine, mount the folder there. %s", p.hintGroup(), manual)
 }
 
 // errNotWritten is for a downloader that sees the folder and fails there.
@@ -70,7 +70,7 @@ func (p *probe) errNotWritten() error {
 		return p.failure
 	}
 	return errs.Wrap(p.failure, errs.PathNotWritable, "The downloader sees %s and may not write to it.", p.DaemonRoot).
-		WithHint("Put the user that the downloader runs as into the group of haul and start it again: %s. %s", hintGroup(p.Dir), manual)
+		WithHint("Put the user that the downloader runs as into the group of the folder and start it again: %s. %s", p.hintGroup(), manual)
 }
 
 // errNotArrived is for one that finds the node's file and loads to nowhere.
@@ -91,13 +91,11 @@ func (p *probe) errNotMoved(e *moveError) error {
 		return err.WithHint("The downloader takes rights away from what it makes: remove its own setting of modes or umask. %s", manual)
 	}
 	return err.WithHint("The file system of %s has no access lists, by which haul keeps its rights. "+
-		"Start the downloader with the umask 0002, in the group of haul: %s. Or run both as the same user. %s", p.Root, hintGroup(p.Dir), manual)
+		"Start the downloader with the umask 0002, in the folder's group: %s. Or run both as the same user. %s", p.Root, p.hintGroup(), manual)
 }
 
 // hintGroup is the command that lets a user write to a folder.
-func hintGroup(dir string) string {
-	return fmt.Sprintf("usermod -a -G %s USER", groupOf(dir))
-}
+func (p *probe) hintGroup() string { return "usermod -a -G " + p.group + " USER" }
 
 func groupOf(dir string) string {
 	info, err := os.Stat(dir)
