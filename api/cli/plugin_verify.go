@@ -44,11 +44,11 @@ free to write below the directory. Use one for trying things out.`,
 
 // verify tries a plugin and shows what came of it.
 func (s *shell) verify(ctx context.Context, path string, v verification) error {
-	o, clear, err := v.options(path)
+	o, tidy, err := v.options(path)
 	if err != nil {
 		return err
 	}
-	defer clear()
+	defer tidy()
 	report := &verdicts{shell: s}
 	results, err := conformance.Run(ctx, o, report.add)
 	if err != nil {
@@ -63,23 +63,23 @@ func (s *shell) verify(ctx context.Context, path string, v verification) error {
 	return ctx.Err()
 }
 
-// options reads the command line. clear removes what was made for it.
-func (v verification) options(path string) (o conformance.Options, clear func(), err error) {
-	clear = func() {}
+// options reads the command line. tidy removes what was made for it.
+func (v verification) options(path string) (o conformance.Options, tidy func(), err error) {
+	tidy = func() {}
 	if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-		return o, clear, usagef("%s is not an executable file", path)
+		return o, tidy, usagef("%s is not an executable file", path)
 	}
 	for _, name := range v.only {
 		if !slices.ContainsFunc(conformance.Cases(), func(c string) bool { return conformance.Matches(c, name) }) {
-			return o, clear, usagef("there is no case %q; the groups are %s", name, strings.Join(caseGroups(), ", "))
+			return o, tidy, usagef("there is no case %q; the groups are %s", name, strings.Join(caseGroups(), ", "))
 		}
 	}
 	settings, err := v.readSettings()
 	if err != nil {
-		return o, clear, err
+		return o, tidy, err
 	}
-	dir, clear, err := v.workDir()
-	return conformance.Options{Path: path, Settings: settings, WorkDir: dir, Only: v.only}, clear, err
+	dir, tidy, err := v.workDir()
+	return conformance.Options{Path: path, Settings: settings, WorkDir: dir, Only: v.only}, tidy, err
 }
 
 func (v verification) readSettings() ([]byte, error) {
@@ -97,7 +97,7 @@ func (v verification) readSettings() ([]byte, error) {
 	return text, nil
 }
 
-func (v verification) workDir() (dir string, clear func(), err error) {
+func (v verification) workDir() (dir string, tidy func(), err error) {
 	if v.dir != "" {
 		info, err := os.Stat(v.dir)
 		if err != nil || !info.IsDir() {
@@ -112,13 +112,13 @@ func (v verification) workDir() (dir string, clear func(), err error) {
 	if dir, err = os.MkdirTemp("", "haul-verify"); err != nil {
 		return "", func() {}, errs.Wrap(err, errs.Unavailable, "A directory to work in cannot be made.").WithHint("Give one with --dir.")
 	}
-	clear = func() { _ = os.RemoveAll(dir) } // a daemon of another user may have left something
+	tidy = func() { _ = os.RemoveAll(dir) } // a daemon of another user may have left something
 	// Such a daemon has to get to the jobs' directories below.
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // see above
-		clear()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		tidy()
 		return "", func() {}, errs.Wrap(err, errs.Unavailable, "The directory to work in cannot be opened to the daemon.").WithHint("Give one with --dir.")
 	}
-	return dir, clear, nil
+	return dir, tidy, nil
 }
 
 func caseGroups() []string {

@@ -11,11 +11,11 @@ import (
 // Options say what is tried, and how.
 type Options = conformance.Options
 
-// Magnet is a link that peers serve, and MagnetFile one of its files.
-type (
-	Magnet     = conformance.Magnet
-	MagnetFile = conformance.MagnetFile
-)
+// Magnet is a link that peers serve.
+type Magnet = conformance.Magnet
+
+// MagnetFile is one file of a Magnet.
+type MagnetFile = conformance.MagnetFile
 
 // HandJob is a job for a hook that finds it at the daemon.
 type HandJob = conformance.HandJob

@@ -92,8 +92,11 @@ func addNotATorrent(c *C) {
 	}
 }
 
-// anyKind makes the case use a kind of source that the plugin takes.
+// anyKind makes a case of no kind use one that the plugin takes.
 func (c *C) anyKind() {
+	if c.kind != "" {
+		return
+	}
 	for _, kind := range []downloader.SourceKind{downloader.SourceHTTP, downloader.SourceTorrent} {
 		if slices.Contains(c.desc.Sources, kind) {
 			c.kind = kind

@@ -122,16 +122,17 @@ func local(path string) bool {
 	return filepath.IsLocal(filepath.FromSlash(path)) && path != "." && !strings.HasPrefix(path, "/")
 }
 
-// removedJob returns the reference to a job that the daemon has had.
-func (c *C) removedJob() downloader.Ref {
+// removedJob returns a job that the daemon has had.
+func (c *C) removedJob() *job {
 	c.anyKind()
 	j := c.added(c.content(1000))
 	j.remove(true)
-	return j.ref
+	j.isGone(j.ref)
+	return j
 }
 
 func checkThousand(c *C) {
-	old := c.removedJob()
+	old := c.removedJob().ref
 	refs := make([]downloader.Ref, 1000)
 	for i := range refs {
 		refs[i] = old

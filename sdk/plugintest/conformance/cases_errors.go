@@ -87,7 +87,7 @@ func (c *C) inTrouble(in *instance, code errs.Code) {
 		}
 		c.hasCode("Test", r.Checks[at].Err, code)
 	}
-	ref := c.removedJob()
+	ref := c.removedJob().ref
 	_, err = in.driver.Check(c.within(checkTimeout), []downloader.Ref{ref})
 	c.hasCode("Check", err, code)
 	c.hasCode("Remove", in.driver.Remove(c.within(orderTimeout), ref, false), code)

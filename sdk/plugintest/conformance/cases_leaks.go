@@ -44,7 +44,7 @@ func leakDescriptors(c *C) {
 	if _, err := descriptors(pid); err != nil {
 		c.skipf("The descriptors of a process cannot be counted here.")
 	}
-	refs := []downloader.Ref{c.removedJob()}
+	refs := []downloader.Ref{c.removedJob().ref}
 	check := func(n int) {
 		for range n {
 			_, err := c.main.driver.Check(c.within(checkTimeout), refs)

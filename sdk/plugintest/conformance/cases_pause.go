@@ -36,10 +36,9 @@ func pauseCases() []testCase {
 			name:     "pause/no-such-job",
 			expected: "Pause and Resume of a job that the daemon does not have answer with job_not_found.",
 			try: func(c *C) {
-				ref := c.removedJob()
-				p := c.main.driver.(downloader.Pauser)
-				c.hasCode("Pause", p.Pause(c.within(orderTimeout), ref), errs.JobNotFound)
-				c.hasCode("Resume", p.Resume(c.within(orderTimeout), ref), errs.JobNotFound)
+				j := c.removedJob()
+				c.hasCode("Pause", j.pauser().Pause(c.within(orderTimeout), j.ref), errs.JobNotFound)
+				c.hasCode("Resume", j.pauser().Resume(c.within(orderTimeout), j.ref), errs.JobNotFound)
 			},
 		}},
 	)

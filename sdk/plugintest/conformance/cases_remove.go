@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
 )
 
 func removeCases() []testCase {
@@ -91,4 +90,3 @@ func removeInsideOnly(c *C) {
 		}
 	}
 }
-

@@ -41,10 +41,7 @@ func selectCases() []testCase {
 		expected: "SelectFiles of a job that the daemon does not have answers with job_not_found.",
 		kind:     downloader.SourceTorrent,
 		try: func(c *C) {
-			j := c.added(c.content(1000))
-			j.remove(true)
-			j.isGone(j.ref)
-			c.hasCode("SelectFiles", j.selectFiles(0), errs.JobNotFound)
+			c.hasCode("SelectFiles", c.removedJob().selectFiles(0), errs.JobNotFound)
 		},
 	}})
 }

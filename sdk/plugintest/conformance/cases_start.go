@@ -31,9 +31,9 @@ func startReady(c *C) {
 		in.end(c.ctx)
 		c.failf("The daemon does not answer within %s: %s.", c.opts.Patience, c.describe(err))
 	}
-	c.suite.main, c.suite.desc = in, desc
+	c.main, c.desc = in, desc
 	if s, err := schema.Compile(desc.SettingsSchema); err == nil {
-		c.suite.settings = s
+		c.settings = s
 	}
 }
 

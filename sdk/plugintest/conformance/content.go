@@ -76,4 +76,3 @@ func (c *C) nested() content {
 		torrentFile{[]string{"a folder", "three.bin"}, randomBytes(2 * pieceLength)},
 	)
 }
-

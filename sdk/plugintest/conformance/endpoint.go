@@ -82,7 +82,7 @@ func (c *C) withCanaries(settings []byte) []byte {
 			canary := "canary" + strings.ReplaceAll(c.newID(), "-", "")
 			o[name] = canary
 			c.suite.mu.Lock()
-			c.suite.canary = append(c.suite.canary, canary)
+			c.canary = append(c.canary, canary)
 			c.suite.mu.Unlock()
 		}
 	}

@@ -48,8 +48,8 @@ func (j *job) tryAdd() (downloader.Ref, error) {
 	ref, err := j.d.Add(j.c.within(addTimeout), j.req)
 	j.c.note(err)
 	if err == nil {
-		d := j.d
-		j.c.onCleanup(func(ctx context.Context) { j.c.note(d.Remove(ctx, ref, true)) })
+		// By the driver of then: the plugin may have been restarted.
+		j.c.onCleanup(func(ctx context.Context) { j.c.note(j.d.Remove(ctx, ref, true)) })
 	}
 	return ref, err
 }
@@ -117,8 +117,8 @@ func (j *job) awaitData() downloader.Status {
 	return j.await("has its data", func(st downloader.Status) bool { return st.Phase.HasData() })
 }
 
-func (j *job) awaitPhase(phase downloader.Phase) downloader.Status {
-	return j.await("is "+string(phase), func(st downloader.Status) bool { return st.Phase == phase })
+func (j *job) awaitPhase(phase downloader.Phase) {
+	j.await("is "+string(phase), func(st downloader.Status) bool { return st.Phase == phase })
 }
 
 // awaitMoving waits until the daemon takes bytes from the source.

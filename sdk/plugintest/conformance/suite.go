@@ -36,8 +36,8 @@ type suite struct {
 	desc     downloader.Description
 	settings *schema.Schema
 
-	mu      sync.Mutex // guards what follows
-	canary  []string
+	mu     sync.Mutex // guards what follows
+	canary []string
 }
 
 func newSuite(o Options) (_ *suite, err error) {
@@ -151,7 +151,7 @@ func (in *instance) open(ctx context.Context) error {
 		DownloaderID: in.id, Settings: in.settings, StateDir: in.stateDir, MaxActive: maxActive, Logger: in.suite.said.logger(),
 	})
 	if err != nil {
-		session.end(ctx, nil)
+		in.suite.note(session.end(ctx, nil))
 		return err
 	}
 	in.session, in.driver = session, driver
