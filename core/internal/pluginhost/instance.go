@@ -119,7 +119,7 @@ func (in *Instance) start(ctx context.Context, found candidate) (*active, error)
 
 // stateDir makes the driver's own directory.
 func (in *Instance) stateDir() (string, error) {
-	if in.spec.ID != filepath.Base(in.spec.ID) || !filepath.IsLocal(in.spec.ID) || in.spec.ID == "." {
+	if !isDirName(in.spec.ID) {
 		return "", errs.New(errs.InvalidRequest, "The downloader's id is no name of a directory.")
 	}
 	dir := filepath.Join(in.host.stateDir, in.spec.ID)

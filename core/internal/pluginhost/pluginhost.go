@@ -167,6 +167,26 @@ func (h *Host) Open(spec Spec) *Instance {
 	return in
 }
 
+// Discard removes what the driver of a downloader that is gone has kept. One
+// that is open is the caller's mistake: errs.InUse.
+func (h *Host) Discard(id string) error {
+	if !isDirName(id) {
+		return errs.New(errs.InvalidRequest, "The downloader's id is no name of a directory.")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.instances[id] != nil {
+		return errs.New(errs.InUse, "The downloader still runs.")
+	}
+	if err := os.RemoveAll(filepath.Join(h.stateDir, id)); err != nil {
+		return errs.Wrap(err, errs.Unavailable, "The plugin's state directory cannot be removed.")
+	}
+	return nil
+}
+
+// isDirName reports whether an id can be the name of a directory.
+func isDirName(id string) bool { return id == filepath.Base(id) && filepath.IsLocal(id) && id != "." }
+
 // refuse makes an instance that never runs.
 func (in *Instance) refuse(err error) {
 	in.cancel()

@@ -3,6 +3,7 @@ package pluginhost
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,6 +140,25 @@ func TestReplacedPluginTakesOverAfterARescan(t *testing.T) {
 	works(t, in)
 	if got := lines(t, r.dir, "state", "id-good", "closed"); len(got) != 1 {
 		t.Error("the old one was not drained")
+	}
+}
+
+func TestWhatADriverKeptGoesWithItsDownloader(t *testing.T) {
+	r := newRig(t, testTuning(), "good")
+	in := r.startReady("good")
+	kept := filepath.Join(r.dir, "state", "id-good")
+	if err := r.Discard("id-good"); !errs.Is(err, errs.InUse) {
+		t.Errorf("while it runs: %v", err)
+	}
+	must(t, in.Close(t.Context()))
+	must(t, r.Discard("id-good"))
+	if _, err := os.Stat(kept); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", kept, err)
+	}
+	for _, id := range []string{"", ".", "..", "../x", "a/b", "/"} {
+		if err := r.Discard(id); !errs.Is(err, errs.InvalidRequest) {
+			t.Errorf("%q: %v", id, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/haul-dl/haul/core"
@@ -69,6 +70,11 @@ func TestDownloadersFollowTheirOrders(t *testing.T) {
 	if keys := w.keys(keyDownloader); len(keys) != 0 {
 		t.Errorf("the journal holds %v", keys)
 	}
+	r.waitFor("what its driver has kept to be removed", func() bool {
+		r.host.mu.Lock()
+		defer r.host.mu.Unlock()
+		return slices.Equal(r.host.discarded, []string{string(d.ID)})
+	})
 }
 
 func TestDownloadersAreTestedWhereTheyRun(t *testing.T) {

@@ -21,8 +21,9 @@ type fakeHost struct {
 	onChange func(string)
 	tried    atomic.Int32
 
-	mu   sync.Mutex // guards open and all instances
-	open map[string]*fakeInstance
+	mu        sync.Mutex // guards open and all instances
+	open      map[string]*fakeInstance
+	discarded []string
 }
 
 type fakeInstance struct {
@@ -56,6 +57,13 @@ func (h *fakeHost) Open(spec pluginhost.Spec) Instance {
 	}
 	h.open[spec.ID] = in
 	return in
+}
+
+func (h *fakeHost) Discard(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.discarded = append(h.discarded, id)
+	return nil
 }
 
 func (h *fakeHost) TryOut(ctx context.Context, spec pluginhost.Spec, use func(context.Context, downloader.Driver) error) error {

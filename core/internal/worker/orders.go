@@ -118,7 +118,7 @@ func (n *Node) dropDownloader(id core.DownloaderID) {
 	n.pending.delete(keyDownloader + string(id))
 	n.downloadersDirty = true
 	if b.inst == nil {
-		delete(n.backends, id)
+		n.discard(b)
 	} else {
 		n.shut(b)
 	}
@@ -126,6 +126,14 @@ func (n *Node) dropDownloader(id core.DownloaderID) {
 		if j.Job.Downloader == id {
 			n.loseDownloader(j)
 		}
+	}
+}
+
+// discard ends what is left of a downloader that is gone.
+func (n *Node) discard(b *backend) {
+	delete(n.backends, b.want.ID)
+	if err := n.host.Discard(string(b.want.ID)); err != nil {
+		n.log.Warn("what a deleted downloader has kept stays", "downloader", b.want.Name, "err", err)
 	}
 }
 
@@ -164,7 +172,7 @@ func (n *Node) onClosed(e instanceClosed) {
 	b.health.Version = ""
 	n.downloadersDirty = true
 	if b.removed {
-		delete(n.backends, b.want.ID)
+		n.discard(b)
 		return
 	}
 	n.open(b)

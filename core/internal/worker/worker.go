@@ -32,6 +32,7 @@ type Host interface {
 	Rescan(ctx context.Context) error
 	Plugins() []pluginhost.Plugin
 	Open(spec pluginhost.Spec) Instance
+	Discard(id string) error
 	TryOut(ctx context.Context, spec pluginhost.Spec, use func(context.Context, downloader.Driver) error) error
 }
 
