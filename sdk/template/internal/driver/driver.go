@@ -10,6 +10,7 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/schema"
 
 	"example.org/haul-downloader-fetchd/internal/fetchd"
 )
@@ -25,6 +26,7 @@ type Driver struct {
 	logger       hclog.Logger
 	client       *fetchd.Client
 	adding       *locks
+	rules        *schema.Schema // of options
 
 	mu      sync.Mutex      // guards what follows
 	raised  bool            // the daemon lets as many downloads run as haul does
@@ -99,10 +101,9 @@ func (d *Driver) newDownload(req downloader.AddRequest) (fetchd.NewDownload, err
 	if req.Source.Kind != downloader.SourceHTTP {
 		return fetchd.NewDownload{}, errs.New(errs.SourceNotSupported, "fetchd takes http and https URLs only.")
 	}
-	var o options
-	if err := decode(req.Options, &o); err != nil {
-		return fetchd.NewDownload{}, errs.New(errs.InvalidOptions, "The options of fetchd are not valid.").
-			WithHint("There is user_agent.")
+	o, err := d.readOptions(req.Options)
+	if err != nil {
+		return fetchd.NewDownload{}, err
 	}
 	n := fetchd.NewDownload{
 		Tag: d.tag(req.JobID), URL: req.Source.URI, Dir: req.Dir, Name: req.Source.Name,

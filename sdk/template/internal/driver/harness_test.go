@@ -44,11 +44,18 @@ func startDaemon(t testing.TB) *daemon {
 
 func (d *daemon) start() {
 	d.t.Helper()
-	daemon, err := fakedaemon.Start(d.options)
-	if err != nil {
+	if err := d.tryStart(); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+func (d *daemon) tryStart() error {
+	daemon, err := fakedaemon.Start(d.options)
+	if err != nil {
+		return err
+	}
 	d.Daemon, d.options.Listen = daemon, daemon.Address()
+	return nil
 }
 
 func (d *daemon) stop() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/schema"
 
 	"example.org/haul-downloader-fetchd/internal/fetchd"
 )
@@ -60,12 +61,17 @@ func (Plugin) Configure(_ context.Context, cfg downloader.Config) (downloader.Dr
 	if err != nil {
 		return nil, err
 	}
+	rules, err := schema.Compile([]byte(optionsSchema))
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Internal, "The schema of the options is wrong.")
+	}
 	return &Driver{
 		downloaderID: cfg.DownloaderID,
 		maxActive:    cfg.MaxActive,
 		logger:       cfg.Logger,
 		client:       client,
 		adding:       newLocks(),
+		rules:        rules,
 		unknown:      map[string]bool{},
 	}, nil
 }
@@ -130,6 +136,23 @@ const optionsSchema = `{
 
 type options struct {
 	UserAgent string `json:"user_agent"`
+}
+
+// readOptions reads a job's options strictly, though haul has checked them; an
+// error names what is wrong.
+func (d *Driver) readOptions(raw []byte) (options, error) {
+	var o options
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return o, nil
+	}
+	wrong := errs.New(errs.InvalidOptions, "The options of fetchd are not valid.")
+	if wrong.Fields = schema.In("options", d.rules.Validate(raw)); len(wrong.Fields) > 0 {
+		return o, wrong
+	}
+	if err := decode(raw, &o); err != nil {
+		return o, wrong
+	}
+	return o, nil
 }
 
 // decode reads one JSON object strictly; nothing at all is an empty one. Its
