@@ -65,7 +65,7 @@ func (d *Driver) addition(ctx context.Context, req downloader.AddRequest) (*addi
 	}
 	maps.Copy(set, limitArguments(req.Limits))
 	a := &addition{
-		handle: handle{Place: placeOf(req.Dir), Orders: &orders{Limits: req.Limits, Files: req.Files}}, set: set,
+		handle: handle{Place: placeOf(req.Dir)}, set: set,
 		add: map[string]any{"download-dir": req.Dir, "paused": req.Paused},
 	}
 	return a, a.take(req.Source, req.Files)
@@ -171,7 +171,7 @@ func (d *Driver) add(ctx context.Context, req downloader.AddRequest, a *addition
 // that the daemon does not let haul complete is removed again.
 func (d *Driver) complete(ctx context.Context, req downloader.AddRequest, a *addition, labels []string) error {
 	d.memory.update(a.handle.Hash, func(m *memo) {
-		*m = memo{orders: a.handle.Orders}
+		*m = memo{orders: &orders{Limits: req.Limits, Files: req.Files}}
 		if len(a.selection) > 0 {
 			m.selection = a.selection
 		}

@@ -83,7 +83,7 @@ func TestAnAddMayBeRepeated(t *testing.T) {
 			if s := first.check(); s.Phase != downloader.PhasePaused {
 				t.Errorf("repeating the add changed the phase to %s", s.Phase)
 			}
-			b.daemon.Kill9()
+			b.daemon.Stop()
 			b.daemon.Restart()
 			again := newDriver(t, settingsOf(b.daemon))
 			ref, err := again.Add(t.Context(), req)

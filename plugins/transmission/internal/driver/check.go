@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 
+	"github.com/haul-dl/haul/plugins/transmission/internal/transmissionrpc"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -29,7 +30,14 @@ func (d *Driver) Check(ctx context.Context, refs []downloader.Ref) ([]downloader
 	for _, j := range jobs {
 		j.torrent = found[j.handle.Hash]
 	}
-	if err := d.learn(ctx, jobs); err != nil {
+	server, err := d.client.Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.dropAstray(ctx, server, jobs); err != nil {
+		return nil, err
+	}
+	if err := d.learn(ctx, server, jobs); err != nil {
 		return nil, err
 	}
 	d.settle(ctx, jobs)
@@ -78,11 +86,7 @@ func (j *job) lacks(life int) bool {
 }
 
 // learn fetches what the memory lacks.
-func (d *Driver) learn(ctx context.Context, jobs []*job) error {
-	server, err := d.client.Server(ctx)
-	if err != nil {
-		return err
-	}
+func (d *Driver) learn(ctx context.Context, server transmissionrpc.Server, jobs []*job) error {
 	var lacking []*job
 	for _, j := range jobs {
 		j.memo = d.memory.get(j.handle.Hash)

@@ -44,8 +44,8 @@ func (d *Driver) Resume(ctx context.Context, ref downloader.Ref) error {
 	if err != nil {
 		return err
 	}
-	if t.phase() != downloader.PhasePaused && t.phase() != downloader.PhaseQueued {
-		return nil // what is complete would seed again
+	if t.phase().HasData() {
+		return nil // it would seed again
 	}
 	return d.call(ctx, "torrent-start-now", ids(h.Hash))
 }
@@ -72,7 +72,7 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 	}
 	d.memory.update(h.Hash, func(m *memo) {
 		m.selection, m.whole = nil, false
-		m.order(h, func(o *orders) { o.Files = files })
+		m.order(func(o *orders) { o.Files = files })
 	})
 	return nil
 }
@@ -111,7 +111,7 @@ func (d *Driver) SetLimits(ctx context.Context, ref downloader.Ref, l downloader
 	}
 	d.memory.update(h.Hash, func(m *memo) {
 		m.seedTime = seedTime(l)
-		m.order(h, func(o *orders) { o.Limits = l })
+		m.order(func(o *orders) { o.Limits = l })
 	})
 	return nil
 }

@@ -19,12 +19,7 @@ const handleVersion = 1
 type handle struct {
 	Hash  string `json:"hash"`
 	Place place  `json:"place"`
-	// Orders are those of the Add, as far as there is room for them.
-	Orders *orders `json:"orders,omitempty"`
 }
-
-// maxOpaque is what the host stores of a Ref.
-const maxOpaque = 4 << 10
 
 // place is a digest of a folder's path: it fits into a label, and tells whether
 // somebody has moved a torrent.
@@ -40,20 +35,11 @@ func placeOf(dir string) place {
 var hashPattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 func (h handle) ref(jobID string) downloader.Ref {
-	opaque := h.encode()
-	if len(opaque) > maxOpaque {
-		h.Orders = &orders{Limits: h.Orders.Limits}
-		opaque = h.encode()
-	}
-	return downloader.Ref{JobID: jobID, Version: handleVersion, Opaque: opaque}
-}
-
-func (h handle) encode() []byte {
 	opaque, err := json.Marshal(h)
 	if err != nil {
-		panic(err) // texts and numbers can always be encoded
+		panic(err) // two strings can always be encoded
 	}
-	return opaque
+	return downloader.Ref{JobID: jobID, Version: handleVersion, Opaque: opaque}
 }
 
 func readHandle(ref downloader.Ref) (handle, bool) {

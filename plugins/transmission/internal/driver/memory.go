@@ -23,8 +23,8 @@ type memo struct {
 	whole bool
 	// detailed is the daemon's life in which it was asked for labels and files.
 	detailed int
-	// orders are what the daemon was told last, nil where this process has told
-	// it nothing, and ran tells that it was seen to follow.
+	// orders are what the daemon was told last, nil where this process does not
+	// know, and ran tells that the torrent was not stopped when last seen.
 	orders *orders
 	ran    bool
 	// seedTime is how long it may seed; 0 is no limit.
@@ -63,17 +63,12 @@ func (m *memory) forget(hash string) {
 	delete(m.of, hash)
 }
 
-// order notes what the daemon was told, on top of what is known of that.
-func (m *memo) order(h handle, change func(*orders)) {
-	now := orders{}
-	switch {
-	case m.orders != nil:
-		now = *m.orders
-	case h.Orders != nil:
-		now = *h.Orders
-	default:
-		return // the rest of them would be made up
+// order notes what the daemon was told, where the rest of that is known.
+func (m *memo) order(change func(*orders)) {
+	if m.orders == nil {
+		return
 	}
+	now := *m.orders
 	change(&now)
 	m.orders = &now
 }

@@ -3,12 +3,10 @@ package driver
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/schema"
 )
 
 // sequentialRPC is the interface of the first version that loads in order.
@@ -83,8 +81,8 @@ func reservedOptions() []string {
 	}
 }
 
-// parseOptions decodes strictly: haul checks by the schema, but a driver shall
-// not have to believe that.
+// parseOptions checks what haul has checked by the schema already: a driver
+// shall not have to believe that.
 func parseOptions(raw []byte) (options, error) {
 	var o options
 	if len(bytes.TrimSpace(raw)) == 0 {
@@ -93,15 +91,17 @@ func parseOptions(raw []byte) (options, error) {
 	if err := refuseReserved(raw); err != nil {
 		return o, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&o); err != nil {
-		return o, invalidOptions(err)
+	checker, err := schema.Compile([]byte(optionsSchema))
+	if err != nil {
+		return o, err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return o, errs.New(errs.InvalidOptions, "The options are not one JSON object.")
+	if wrong := checker.Validate(raw); len(wrong) > 0 {
+		e := errs.New(errs.InvalidOptions, "The options are not valid.").
+			WithHint("There are bandwidthPriority, honorsSessionLimits, peer-limit and sequential_download.")
+		e.Fields = schema.In("options", wrong)
+		return o, e
 	}
-	return o, o.validate()
+	return o, json.Unmarshal(raw, &o)
 }
 
 func refuseReserved(raw []byte) error {
@@ -112,29 +112,6 @@ func refuseReserved(raw []byte) error {
 	for key := range keys {
 		if downloader.IsReserved(reservedOptions(), key) {
 			return errs.New(errs.OptionNotAllowed, "The option %q may not be set.", key).WithField("options."+key, "may not be set")
-		}
-	}
-	return nil
-}
-
-func invalidOptions(err error) error {
-	e := errs.New(errs.InvalidOptions, "The options are not valid.").
-		WithHint("There are bandwidthPriority, honorsSessionLimits, peer-limit and sequential_download.")
-	if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && te.Field != "" {
-		return e.WithField("options."+te.Field, "must not be a "+te.Value)
-	}
-	return e
-}
-
-func (o options) validate() error {
-	for _, bound := range []struct {
-		key      string
-		value    *int
-		min, max int
-	}{{"bandwidthPriority", o.BandwidthPriority, -1, 1}, {"peer-limit", o.PeerLimit, 1, 1000}} {
-		if bound.value != nil && (*bound.value < bound.min || *bound.value > bound.max) {
-			why := fmt.Sprintf("must be between %d and %d", bound.min, bound.max)
-			return errs.New(errs.InvalidOptions, "The option %s %s.", bound.key, why).WithField("options."+bound.key, why)
 		}
 	}
 	return nil

@@ -4,31 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
-// orders are what haul wants of a torrent. A daemon writes them down every six
-// minutes alone, so that one that was killed comes back without them: with its
-// own limits, and all files wanted.
+// orders are what haul wants of a torrent. They are written down with the Add;
+// what changes later the daemon writes down every six minutes alone, so that one
+// that was killed comes back with what was wanted before.
 type orders struct {
-	Limits downloader.Limits `json:"limits"`
+	Limits downloader.Limits
 	// Files are the indexes of the wanted files; empty wants all.
-	Files []int `json:"files,omitempty"`
-}
-
-// lostOrders returns what a torrent has to be told again, nil for nothing. A
-// daemon that was started again may have been killed, so what this process has
-// told it is told again; of what others have, only the missing mark says.
-func (d *Driver) lostOrders(j *job, of *details) *orders {
-	_, _, marked := d.readMark(of.Labels)
-	switch {
-	case j.memo.orders != nil && (j.memo.detailed != 0 || !marked):
-		return j.memo.orders
-	case !marked:
-		return j.handle.Orders
-	}
-	return nil
+	Files []int
 }
 
 // restore gives orders again, those that are the same in one call. What fails
@@ -40,8 +27,8 @@ func (d *Driver) restore(ctx context.Context, jobs []*job, of map[string]*detail
 		if one == nil {
 			continue
 		}
-		o := d.lostOrders(j, one)
-		if o == nil {
+		o := j.memo.orders
+		if o == nil || j.memo.detailed == 0 { // the daemon's first life has them all
 			continue
 		}
 		args, err := json.Marshal(d.restoring(j, o, one))
@@ -66,9 +53,8 @@ func (d *Driver) restore(ctx context.Context, jobs []*job, of map[string]*detail
 
 func (d *Driver) restoring(j *job, o *orders, of *details) map[string]any {
 	args := limitArguments(o.Limits)
-	if _, _, ok := d.readMark(of.Labels); !ok {
-		of.Labels = d.marked(of.Labels, j.id, j.handle.Place, seedTime(o.Limits))
-		args["labels"] = of.Labels
+	if labels := d.marked(of.Labels, j.id, j.handle.Place, seedTime(o.Limits)); !slices.Equal(labels, of.Labels) {
+		args["labels"], of.Labels = labels, labels
 	}
 	if unwanted, err := others(o.Files, len(of.files)); err == nil && len(o.Files) > 0 {
 		args["files-wanted"] = o.Files

@@ -7,6 +7,7 @@ import (
 
 	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 func TestADaemonThatWasKilledIsToldAgainWhatItForgot(t *testing.T) {
@@ -16,44 +17,52 @@ func TestADaemonThatWasKilledIsToldAgainWhatItForgot(t *testing.T) {
 	req.Files, req.Limits.DownloadRate = []int{0, 1}, 2_000_000
 	r := b.add(req)
 	r.await(downloader.PhaseDownloading)
-	paused := b.request(torrentSource(b.swarm.Torrent("dead")))
-	paused.Paused = true
-	stopped := b.add(paused)
-	stopped.await(downloader.PhasePaused)
-	if err := b.driver.Resume(t.Context(), stopped.ref); err != nil {
+	// A stop makes the daemon write down what it knows.
+	if err := b.driver.Pause(t.Context(), r.ref); err != nil {
 		t.Fatal(err)
 	}
-	stopped.await(downloader.PhaseDownloading)
+	if err := b.driver.Resume(t.Context(), r.ref); err != nil {
+		t.Fatal(err)
+	}
+	r.await(downloader.PhaseDownloading)
 	if err := b.driver.SelectFiles(t.Context(), r.ref, []int{1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.driver.SetLimits(t.Context(), r.ref, downloader.Limits{DownloadRate: 3_000_000}); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"downloadLimit": 3000.0, "downloadLimited": true, "seedRatioMode": 1.0, "seedRatioLimit": 0.0}
-	told := func(r *running) bool {
-		r.check()
-		for name, value := range want {
-			if r.field(name) != value {
-				return false
-			}
-		}
-		return len(b.listed()) == 2
+	b.daemon.Kill9()
+	b.daemon.Restart()
+	r.awaitThat("one file to be wanted", func(s downloader.Status) bool {
+		return s.Phase == downloader.PhaseDownloading && s.TotalBytes == 8<<20
+	})
+	r.assertFields(map[string]any{"downloadLimit": 3000.0, "downloadLimited": true, "seedRatioMode": 1.0, "seedRatioLimit": 0.0})
+}
+
+func TestATorrentWhosePlaceTheDaemonForgotIsAddedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	tor := b.swarm.Torrent("webmulti")
+	bystander := b.addTorrent("dead")
+	bystander.order("torrent-set-location", map[string]any{"location": filepath.Join(b.daemon.Dir, "elsewhere"), "move": false})
+	bystander.order("torrent-stop", nil) // which writes that down
+	eventually(t, "the bystander to be stopped", func() bool { return bystander.field("status") == float64(stopped) })
+	req := b.request(torrentSource(tor))
+	r := b.add(req)
+	b.daemon.Kill9()
+	b.daemon.Restart()
+	if s := r.check(); s.Phase != downloader.PhaseGone {
+		t.Fatalf("it is %+v", s)
 	}
-
+	// Whoever begins to add it again does not have to have looked before.
+	b.add(req)
 	b.daemon.Kill9()
 	b.daemon.Restart()
-	eventually(t, "the daemon to be told again", func() bool { return told(r) })
-	r.awaitThat("one file to be wanted", func(s downloader.Status) bool { return s.TotalBytes == 8<<20 })
-	stopped.await(downloader.PhaseDownloading)
-
-	// A plugin that has begun after the daemon was killed knows the Ref alone.
-	b.driver = newDriver(t, settingsOf(b.daemon))
-	b.daemon.Kill9()
-	b.daemon.Restart()
-	want = map[string]any{"downloadLimited": true, "seedRatioMode": 1.0, "seedRatioLimit": 0.0}
-	again := &running{bench: b, ref: r.ref, dir: r.dir}
-	eventually(t, "the daemon to be told again by the next plugin", func() bool { stopped.check(); return told(again) })
+	r = b.add(req)
+	r.assertFiles(r.await(downloader.PhaseComplete), tor)
+	if s := bystander.check(); !errs.Is(s.Err, errs.MovedAway) {
+		t.Errorf("what was moved is %+v", s)
+	}
 }
 
 func TestJobsGoOnOverRestarts(t *testing.T) {

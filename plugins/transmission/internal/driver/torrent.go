@@ -28,6 +28,7 @@ var lookFields = []string{
 	"hashString", "name", "status", "error", "errorString", "downloadDir", "metadataPercentComplete",
 	"sizeWhenDone", "leftUntilDone", "uploadedEver", "rateDownload", "rateUpload",
 	"peersConnected", "webseedsSendingToUs", "seedRatioMode", "seedRatioLimit", "secondsSeeding",
+	"addedDate",
 }
 
 // torrent is one torrent at one moment.
@@ -41,6 +42,7 @@ type torrent struct {
 	peers, webSeeds      int64
 	seedless             bool
 	seeding              time.Duration
+	added                time.Time
 	labels               []string
 }
 
@@ -54,6 +56,7 @@ func readTorrent(r transmissionrpc.Row) *torrent {
 		peers: r.Int("peersConnected"), webSeeds: r.Int("webseedsSendingToUs"),
 		seedless: r.Int("seedRatioMode") == seedOwn && r.Float("seedRatioLimit") == 0,
 		seeding:  time.Duration(r.Int("secondsSeeding")) * time.Second,
+		added:    time.Unix(r.Int("addedDate"), 0),
 		labels:   r.Texts("labels"),
 	}
 }

@@ -50,15 +50,20 @@ type Server struct {
 	Version string
 	// RPC is the version of its interface; 16 is Transmission 3.00, 17 is 4.0.
 	RPC int
+	// DownloadDir is where torrents go that name no folder of their own.
+	DownloadDir string
 	// Life is another one when the daemon was started again, as far as that can
 	// be told; it is never 0.
 	Life int
+	// Started is when that life began, by the daemon's own clock.
+	Started time.Time
 }
 
 // Client makes calls to one daemon. Its methods may be called concurrently.
 type Client struct {
 	opts    Options
 	session atomic.Pointer[session]
+	skew    atomic.Int64  // of the daemon's clock against ours, in nanoseconds
 	gate    chan struct{} // held by who makes a session
 
 	mu        sync.Mutex // guards what follows
@@ -207,7 +212,7 @@ func (c *Client) failed(err error) {
 func (c *Client) connect(ctx context.Context) (*session, error) {
 	began := c.opts.Now()
 	s := &session{}
-	raw, err := c.greet(ctx, s, "session-get", map[string][]string{"fields": {"version", "rpc-version"}})
+	raw, err := c.greet(ctx, s, "session-get", map[string][]string{"fields": {"version", "rpc-version", "download-dir"}})
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +224,7 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s.server.Life = c.lifeOf(began, up)
+	s.server.Started = c.opts.Now().Add(time.Duration(c.skew.Load()) - up)
 	return s, nil
 }
 
@@ -247,12 +253,13 @@ func readServer(raw []byte) (Server, error) {
 	var answer struct {
 		Version string  `json:"version"`
 		RPC     float64 `json:"rpc-version"`
+		Dir     string  `json:"download-dir"`
 	}
 	if err := decode("session-get", raw, &answer); err != nil {
 		return Server{}, err
 	}
 	version, _, _ := strings.Cut(answer.Version, " ") // "3.00 (bb6b5a062e)"
-	s := Server{Version: version, RPC: int(answer.RPC)}
+	s := Server{Version: version, RPC: int(answer.RPC), DownloadDir: answer.Dir}
 	if s.RPC < minRPC {
 		return s, errs.New(errs.DownloaderTooOld, "This is Transmission %s; haul needs 3.00 or newer.", version)
 	}

@@ -57,6 +57,9 @@ func (c *Client) roundTrip(ctx context.Context, id, method string, body []byte) 
 	if err != nil {
 		return nil, err
 	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.skew.Store(int64(date.Sub(c.opts.Now())))
+	}
 	if resp.Status != http.StatusOK {
 		return nil, c.refusal(ctx, resp)
 	}

@@ -1,0 +1,52 @@
+package driver
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/haul-dl/haul/internal/lab"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/plugintest"
+)
+
+func TestThePluginConformsInThisProcess(t *testing.T) {
+	t.Parallel()
+	conform(t, plugintest.Options{New: func() downloader.Plugin { return New() }})
+}
+
+func TestThePluginConformsThroughTheWire(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "haul-downloader-transmission")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/haul-dl/haul/plugins/transmission").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	conform(t, plugintest.Options{Path: path})
+}
+
+func conform(t *testing.T, o plugintest.Options) {
+	t.Helper()
+	b := newBench(t, lab.SlowRate(8<<20))
+	o.Settings, o.WorkDir = toJSON(t, settingsOf(b.daemon)), b.daemon.Dir
+	o.RestartDaemon = func(context.Context) error { b.daemon.Restart(); return nil }
+	o.KillDaemon = func(context.Context) error { b.daemon.Kill9(); return nil }
+	o.PauseByHand = func(ctx context.Context, job plugintest.HandJob) error {
+		return b.driver.client.Call(ctx, "torrent-stop", ids(job.InfoHash), nil)
+	}
+	o.RemoveByHand = func(ctx context.Context, job plugintest.HandJob) error {
+		return b.driver.client.Call(ctx, "torrent-remove", ids(job.InfoHash), nil)
+	}
+	for _, name := range []string{"big", "slowmulti"} {
+		o.Magnets = append(o.Magnets, magnetOf(b.swarm.Torrent(name)))
+	}
+	plugintest.Run(t, o)
+}
+
+func magnetOf(tor lab.Torrent) plugintest.Magnet {
+	m := plugintest.Magnet{URI: tor.Magnet, InfoHash: tor.InfoHash}
+	for i, f := range tor.Files {
+		m.Files = append(m.Files, plugintest.MagnetFile{Path: filepath.ToSlash(tor.Path("", i)), SHA256: f.SHA256})
+	}
+	return m
+}
