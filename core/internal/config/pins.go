@@ -40,7 +40,7 @@ func parsePins(pairs []string) (Pins, error) {
 
 func checkPin(name, sum string) string {
 	if !pluginName.MatchString(name) {
-		return fmt.Sprintf("has %q, which is no name of a plugin: write aria2, not haul-downloader-aria2", name)
+		return fmt.Sprintf("has %q, which is no name of a plugin: write what follows haul-downloader- in the name of its file", name)
 	}
 	if _, err := hex.DecodeString(sum); err != nil || len(sum) != sha256Digits {
 		return fmt.Sprintf("has %q for %s, which is no SHA-256: 64 hexadecimal digits, as sha256sum prints them", sum, name)

@@ -33,7 +33,7 @@ const (
 	// lookEvery is how often the downloader and the folder are looked at.
 	lookEvery = 150 * time.Millisecond
 	// reachTime is how long a downloader may take to ask for the file that the
-	// node serves: Transmission begins after two or three seconds.
+	// node serves: some daemons begin after two or three seconds.
 	reachTime = 8 * time.Second
 	// settleTime is how long it may take for what was written to show.
 	settleTime = 2 * time.Second
