@@ -12,18 +12,15 @@ import (
 )
 
 func TestTheScriptedDownloaderPassesInThisProcess(t *testing.T) {
-	t.Parallel()
 	p := scripted.New(scripted.Options{Load: true})
 	plugintest.Run(t, plugintest.Options{New: func() downloader.Plugin { return p }, Settings: []byte(`{"secret":"very-s3cret"}`)})
 }
 
 func TestTheScriptedDownloaderPassesThroughTheWire(t *testing.T) {
-	t.Parallel()
 	plugintest.Run(t, plugintest.Options{Path: build(t, "./conformance/testdata/scripted")})
 }
 
 func TestTheSuiteFindsFaultsOfAProcess(t *testing.T) {
-	t.Parallel()
 	path := build(t, "./conformance/testdata/scripted")
 	for fault, found := range map[string]string{"descriptors": "leaks/descriptors", "exit": "start/ready"} {
 		t.Run(fault, func(t *testing.T) {
@@ -40,7 +37,6 @@ func TestTheSuiteFindsFaultsOfAProcess(t *testing.T) {
 
 // A plugin that runs a daemon of its own needs no settings.
 func TestTheAria2PluginPassesWithItsOwnDaemon(t *testing.T) {
-	t.Parallel()
 	if _, err := exec.LookPath("aria2c"); err != nil {
 		t.Skip("aria2 is not installed")
 	}

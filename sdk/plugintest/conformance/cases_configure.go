@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -48,13 +47,7 @@ func configureCases() []testCase {
 	}, {
 		name:     "configure/without-daemon",
 		expected: "Configure does not need the daemon, which may come later.",
-		try: func(c *C) {
-			began := time.Now()
-			c.instance(c.settingsFor(closedPort))
-			if took := time.Since(began); took > 10*time.Second {
-				c.failf("It took %s.", took.Round(time.Second))
-			}
-		},
+		try:      func(c *C) { c.instance(c.settingsFor(closedPort)) },
 	}}
 }
 
