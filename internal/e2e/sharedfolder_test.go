@@ -67,6 +67,13 @@ func startIn(t *testing.T, data string, args ...string) *Server {
 	return Start(t, Options{Data: data, Wrap: haulUser.Prefix(), Args: args})
 }
 
+// in returns the server for a subtest.
+func (s *Server) in(t testing.TB) *Server {
+	c := *s
+	c.t = t
+	return &c
+}
+
 // tryOut tests a daemon before it is stored.
 func (s *Server) tryOut(d *userDaemon, pathMap []map[string]string) testResult {
 	s.t.Helper()
@@ -145,7 +152,7 @@ func TestTheSharedFolderOfAnotherUserIsProven(t *testing.T) {
 			for name, tt := range tests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					d := start(t, tt.user)
+					d, s := start(t, tt.user), s.in(t)
 					var paths []map[string]string
 					if tt.paths != nil {
 						paths = tt.paths(t, jobs)
@@ -195,11 +202,11 @@ func loadAsMember(t *testing.T, s *Server, swarm *lab.Swarm, u lab.User) {
 		for plugin, start := range userDaemons {
 			t.Run(plugin, func(t *testing.T) {
 				t.Parallel()
-				d, name := start(t, u), plugin+"-of-another"
+				d, name, s := start(t, u), plugin+"-of-another", s.in(t)
 				s.Must("POST", "/downloaders", map[string]any{"name": name, "plugin": d.plugin, "settings": d.settings}, nil)
 				s.WaitHealthy(name)
-				torrent := swarm.Torrent("multi")
-				a := s.Upload("multi.torrent", torrent.Bytes, map[string]any{"downloader": name, "destination": plugin})
+				torrent := swarm.Torrent("webmulti")
+				a := s.Upload("webmulti.torrent", torrent.Bytes, map[string]any{"downloader": name, "destination": plugin})
 				if a.Status != http.StatusCreated {
 					t.Fatalf("%d %s", a.Status, a.Body)
 				}
@@ -249,6 +256,7 @@ func TestWithoutAccessListsTheUmaskDecides(t *testing.T) {
 		for plugin, start := range userDaemons {
 			t.Run(plugin, func(t *testing.T) {
 				t.Parallel()
+				s := s.in(t)
 				got := s.tryOut(start(t, member), nil)
 				name, code, message, hint := got.last()
 				t.Logf("%s %s: %s | %s", name, code, message, hint)

@@ -46,7 +46,7 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	}
 	s.lifecycle.onStop("plugins", host.Close)
 	node, err = worker.New(worker.Options{
-		Dir: dir, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery")),
+		Dir: dir, Downloads: s.config.Downloads, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery")),
 		Logger: log, Clock: time.Now, HTTPClient: worker.NewHTTPClient(), TorrentLimit: int64(s.config.TorrentLimit),
 		Registerer: s.metrics.Registry(),
 	})

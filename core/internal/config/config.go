@@ -46,6 +46,8 @@ var (
 type Config struct {
 	// Data is the directory of everything that the server keeps, absolute.
 	Data string
+	// Downloads is the directory of what is being downloaded, absolute.
+	Downloads string
 	// Listen is the address of the API, host:port.
 	Listen string
 	// Plugins are further directories with plugins, absolute.

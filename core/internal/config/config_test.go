@@ -81,19 +81,19 @@ func TestEachSourceWinsOverTheOnesBefore(t *testing.T) {
 
 func TestEverySettingCanComeFromEverySource(t *testing.T) {
 	want := Config{
-		Data: "/d", Listen: ":1", Plugins: []string{"/p", "/q"}, LogLevel: "debug", LogFormat: "json",
+		Data: "/d", Downloads: "/w", Listen: ":1", Plugins: []string{"/p", "/q"}, LogLevel: "debug", LogFormat: "json",
 		TorrentLimit: 1 << 20, AdminPassword: NewSecret("pw"),
 		PluginPins: Pins{"a": {sumA, sumB}, "b": {sumA}}, PluginMemoryLimit: 1 << 28,
 	}
-	file := "data: /d\nlisten: ':1'\nplugins: [/p, /q]\nlog_level: debug\nlog_format: json\ntorrent_limit: 1048576\nadmin_password: pw\n" +
+	file := "data: /d\ndownloads: /w\nlisten: ':1'\nplugins: [/p, /q]\nlog_level: debug\nlog_format: json\ntorrent_limit: 1048576\nadmin_password: pw\n" +
 		"plugin_pins:\n  a: [" + sumA + ", " + strings.ToUpper(sumB) + "]\n  b:\n    - " + sumA + "\nplugin_memory_limit: 256MiB\n"
 	env := map[string]string{
-		"HAUL_DATA": "/d", "HAUL_LISTEN": ":1", "HAUL_PLUGINS": "/p:/q", "HAUL_LOG_LEVEL": "debug",
+		"HAUL_DATA": "/d", "HAUL_DOWNLOADS": "/w", "HAUL_LISTEN": ":1", "HAUL_PLUGINS": "/p:/q", "HAUL_LOG_LEVEL": "debug",
 		"HAUL_LOG_FORMAT": "json", "HAUL_TORRENT_LIMIT": "1MiB", "HAUL_ADMIN_PASSWORD": "pw",
 		"HAUL_PLUGIN_PINS": "a=" + sumA + ":a=" + sumB + ":b=" + sumA, "HAUL_PLUGIN_MEMORY_LIMIT": "256MiB",
 	}
 	args := []string{
-		"--data=/d", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB",
+		"--data=/d", "--downloads=/w", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB",
 		"--plugin-pins=a=" + sumA, "--plugin-pins=a=" + sumB, "--plugin-pins=b=" + sumA, "--plugin-memory-limit=256MiB",
 	}
 	for name, s := range map[string]setup{
@@ -238,7 +238,7 @@ func TestThePrintCanBeReadBackAndKeepsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"data: /d # --data\n", "listen: 127.0.0.1:7420 # default\n", "log_level: debug # haul.yaml:2\n", "plugins: # HAUL_PLUGINS\n",
+		"data: /d # --data\n", "downloads: /d/node/jobs # default\n", "listen: 127.0.0.1:7420 # default\n", "log_level: debug # haul.yaml:2\n", "plugins: # HAUL_PLUGINS\n",
 		"torrent_limit: 10MiB # default\n", "admin_password: <secret> # HAUL_ADMIN_PASSWORD\n", "#   /d/plugins\n", "# The file haul.yaml was read.\n",
 	} {
 		if !strings.Contains(out.String(), want) {

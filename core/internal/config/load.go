@@ -83,6 +83,11 @@ func (l *loader) readFlags() {
 // plugins do not share.
 func (l *loader) absolutePaths() {
 	l.config.Data = l.absolute(keyData, l.config.Data)
+	if l.config.Downloads == "" && l.config.Data != "" {
+		l.config.Downloads = filepath.Join(l.config.Data, "node", "jobs")
+		l.config.origins[keyDownloads] = "default"
+	}
+	l.config.Downloads = l.absolute(keyDownloads, l.config.Downloads)
 	for i, dir := range l.config.Plugins {
 		l.config.Plugins[i] = l.absolute(keyPlugins, dir)
 	}

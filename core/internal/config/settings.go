@@ -10,6 +10,7 @@ import (
 // variable HAUL_LOG_LEVEL; so for all of them.
 const (
 	keyData          = "data"
+	keyDownloads     = "downloads"
 	keyListen        = "listen"
 	keyPlugins       = "plugins"
 	keyPluginPins    = "plugin_pins"
@@ -58,6 +59,8 @@ func settings() []setting {
 	return []setting{
 		text(keyData, "", "`DIR` for everything that the server keeps (default /var/lib/haul for root, else $XDG_DATA_HOME/haul)",
 			func(c *Config) *string { return &c.Data }),
+		text(keyDownloads, "", "`DIR` of what is being downloaded, which daemons share (default node/jobs in the data directory)",
+			func(c *Config) *string { return &c.Downloads }),
 		text(keyListen, DefaultListen, "`ADDR` of the API, host:port",
 			func(c *Config) *string { return &c.Listen }),
 		{

@@ -34,6 +34,8 @@ type jobDirs struct {
 	one  sync.Mutex
 	path string
 	root *os.Root
+	// nodeDir is the node's own directory, which knows whose path is.
+	nodeDir string
 }
 
 func (d *jobDirs) open() error {
@@ -45,6 +47,9 @@ func (d *jobDirs) open() error {
 		return fmt.Errorf("open the jobs' directory: %w", err)
 	}
 	d.root = root
+	if err := d.claim(); err != nil {
+		return errors.Join(err, d.close())
+	}
 	return nil
 }
 

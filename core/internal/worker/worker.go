@@ -119,7 +119,7 @@ func New(o Options) (*Node, error) {
 	return &Node{
 		log: o.Logger, now: o.Clock, host: o.Host, deliverer: o.Deliverer,
 		journal: &journal{kv: o.KV, box: o.Box},
-		dirs:    &jobDirs{path: downloads},
+		dirs:    &jobDirs{path: downloads, nodeDir: dir},
 		fetcher: &fetcher{client: o.HTTPClient, limit: o.TorrentLimit},
 		metrics: newMetrics(o.Registerer),
 		events:  make(chan event, eventQueue),
