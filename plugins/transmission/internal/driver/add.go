@@ -158,6 +158,13 @@ func (d *Driver) add(ctx context.Context, req downloader.AddRequest, a *addition
 		return false, err
 	}
 	if placeOf(t.dir) != a.handle.Place {
+		server, err := d.client.Server(ctx)
+		if err != nil {
+			return false, err
+		}
+		if t.astray(server) {
+			return false, d.drop(ctx, t.hash)
+		}
 		return false, errs.New(errs.InUse, "Transmission has this torrent already, in another folder.").
 			WithHint("If it is not haul's, remove it at Transmission; else wait until that task has ended. Then retry.")
 	}

@@ -40,6 +40,9 @@ func (d *Driver) Check(ctx context.Context, refs []downloader.Ref) ([]downloader
 	if err := d.learn(ctx, server, jobs); err != nil {
 		return nil, err
 	}
+	if err := d.dropBlocked(ctx, jobs); err != nil {
+		return nil, err
+	}
 	d.settle(ctx, jobs)
 	out := make([]downloader.Status, len(jobs))
 	for i, j := range jobs {

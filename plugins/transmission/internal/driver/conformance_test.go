@@ -32,6 +32,12 @@ func conform(t *testing.T, o plugintest.Options) {
 	o.RestartDaemon = func(context.Context) error { b.daemon.Restart(); return nil }
 	o.KillDaemon = func(context.Context) error { b.daemon.Kill9(); return nil }
 	o.PauseByHand = func(ctx context.Context, job plugintest.HandJob) error {
+		// Whoever stops Transmission 3.00 before it has written anything makes it
+		// believe that data is gone; then the job is added again.
+		eventually(t, "some data", func() bool {
+			r, err := b.driver.torrent(ctx, job.InfoHash)
+			return err == nil && r != nil && r.left < r.size
+		})
 		return b.driver.client.Call(ctx, "torrent-stop", ids(job.InfoHash), nil)
 	}
 	o.RemoveByHand = func(ctx context.Context, job plugintest.HandJob) error {

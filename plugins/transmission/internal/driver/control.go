@@ -13,29 +13,50 @@ import (
 const (
 	// A stop takes half a second to show, and Transmission 3.00 loses one that
 	// comes while it checks, or just as metadata arrives.
-	stopTries = 10
+	stopTries = 20
 	stopPause = 200 * time.Millisecond
+	// writeTries of them go before, where data shall be on the disk first.
+	writeTries = 10
 )
 
 // Pause implements downloader.Pauser. It gives the order again until it shows,
 // but not for longer than two seconds: the host repeats it later.
 func (d *Driver) Pause(ctx context.Context, ref downloader.Ref) error {
 	h, t, err := d.find(ctx, ref)
-	for range stopTries {
+	for i := range stopTries {
 		if err != nil || t.status == stopped {
 			return err
+		}
+		if i < writeTries && t.mustWrite() {
+			if err := d.pauseFor(ctx, stopPause); err != nil {
+				return err
+			}
+			h, t, err = d.find(ctx, ref)
+			continue
 		}
 		if err := d.call(ctx, "torrent-stop", ids(h.Hash)); err != nil {
 			return err
 		}
-		select {
-		case <-time.After(stopPause):
-		case <-ctx.Done():
-			return d.client.Explain(ctx, ctx.Err())
+		if err := d.pauseFor(ctx, stopPause); err != nil {
+			return err
 		}
 		h, t, err = d.find(ctx, ref)
 	}
 	return err
+}
+
+// mustWrite reports whether a web seed may have begun to send while nothing is
+// there yet. What it sends after a stop stays in the daemon's memory; having
+// written nothing before, the daemon would then say that the data is gone.
+func (t *torrent) mustWrite() bool { return t.hasWebSeeds && t.status == loads && t.left >= t.size }
+
+func (d *Driver) pauseFor(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return d.client.Explain(ctx, ctx.Err())
+	}
 }
 
 // Resume implements downloader.Pauser, past the daemon's own queue.

@@ -47,6 +47,14 @@ func (t *torrent) failure() error {
 		WithHint("Transmission says why in its own window, and the server's log at level debug.")
 }
 
+// failed returns why the torrent has failed, or nil.
+func (t *torrent) failed() error {
+	if t.err != localError {
+		return nil
+	}
+	return t.failure()
+}
+
 // addFailure explains why the daemon did not take a source.
 func addFailure(err error, kind downloader.SourceKind) error {
 	refused, ok := asRefusal(err)

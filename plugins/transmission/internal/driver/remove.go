@@ -24,10 +24,14 @@ func (d *Driver) Remove(ctx context.Context, ref downloader.Ref, deleteData bool
 		d.memory.forget(h.Hash)
 		return nil
 	case errs.Is(err, errs.MovedAway):
-		if id, _, ok := d.readMark(t.labels); !ok || id != ref.JobID {
+		server, err := d.client.Server(ctx)
+		if err != nil {
+			return err
+		}
+		if id, _, ok := d.readMark(t.labels); !t.astray(server) && (!ok || id != ref.JobID) {
 			return nil
 		}
-		deleteData = false
+		return d.drop(ctx, h.Hash)
 	case err != nil:
 		return err
 	}
@@ -46,10 +50,8 @@ func (d *Driver) awaitGone(ctx context.Context, hash string) error {
 		if err != nil || t == nil {
 			return err
 		}
-		select {
-		case <-time.After(removePause):
-		case <-ctx.Done():
-			return d.client.Explain(ctx, ctx.Err())
+		if err := d.pauseFor(ctx, removePause); err != nil {
+			return err
 		}
 	}
 	return errs.New(errs.DownloaderError, "Transmission does not remove the torrent.")

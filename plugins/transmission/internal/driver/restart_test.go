@@ -45,8 +45,8 @@ func TestATorrentWhosePlaceTheDaemonForgotIsAddedAgain(t *testing.T) {
 	tor := b.swarm.Torrent("webmulti")
 	bystander := b.addTorrent("dead")
 	bystander.order("torrent-set-location", map[string]any{"location": filepath.Join(b.daemon.Dir, "elsewhere"), "move": false})
-	bystander.order("torrent-stop", nil) // which writes that down
-	eventually(t, "the bystander to be stopped", func() bool { return bystander.field("status") == float64(stopped) })
+	eventually(t, "the bystander to be elsewhere", func() bool { return bystander.check().Phase == downloader.PhaseFailed })
+	b.daemon.Restart() // an orderly end writes that down
 	req := b.request(torrentSource(tor))
 	r := b.add(req)
 	b.daemon.Kill9()

@@ -43,7 +43,9 @@ type torrent struct {
 	seedless             bool
 	seeding              time.Duration
 	added                time.Time
-	labels               []string
+	// What follows is known of a torrent that was asked for alone.
+	labels      []string
+	hasWebSeeds bool
 }
 
 func readTorrent(r transmissionrpc.Row) *torrent {
@@ -57,13 +59,13 @@ func readTorrent(r transmissionrpc.Row) *torrent {
 		seedless: r.Int("seedRatioMode") == seedOwn && r.Float("seedRatioLimit") == 0,
 		seeding:  time.Duration(r.Int("secondsSeeding")) * time.Second,
 		added:    time.Unix(r.Int("addedDate"), 0),
-		labels:   r.Texts("labels"),
+		labels:   r.Texts("labels"), hasWebSeeds: len(r.Texts("webseeds")) > 0,
 	}
 }
 
-// torrent asks for one torrent, with its labels; nil is none.
+// torrent asks for one torrent, and for more than a look does; nil is none.
 func (d *Driver) torrent(ctx context.Context, hash string) (*torrent, error) {
-	table, err := d.client.Table(ctx, []string{hash}, append([]string{"labels"}, lookFields...))
+	table, err := d.client.Table(ctx, []string{hash}, append([]string{"labels", "webseeds"}, lookFields...))
 	if err != nil {
 		return nil, downloaderError(err)
 	}
