@@ -73,7 +73,7 @@ func (p *probe) shared() (string, error) {
 	case p.has, p.server.loaded.Load() > 0:
 		return "", p.errElsewhere()
 	case !p.began:
-		return "", errs.New(errs.DeadlineExceeded, "The downloader did not begin with the test's job within %s.", workTime).
+		return "", errs.New(errs.DeadlineExceeded, "The downloader did not begin with the test's job within %s.", p.limits.work).
 			WithHint("Look whether its queue is full, or whether it is stopped or busy checking, and test it again.")
 	case p.sample.placed == nil:
 		return p.sayUnreached("The shared folder could not be tried"), nil

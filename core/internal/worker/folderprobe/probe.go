@@ -23,21 +23,28 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// How long the parts of a probe may take. Timeout is more than all of it.
 const (
 	// Timeout is how long a whole probe takes at most.
 	Timeout = 20 * time.Second
-	// workTime is for the job, cleanTime for removing it.
-	workTime  = 15 * time.Second
+	// cleanTime is the part of it for removing the job.
 	cleanTime = 4 * time.Second
 	// lookEvery is how often the downloader and the folder are looked at.
 	lookEvery = 150 * time.Millisecond
-	// reachTime is how long a downloader may take to ask for the file that the
-	// node serves: some daemons begin after two or three seconds.
-	reachTime = 8 * time.Second
-	// settleTime is how long it may take for what was written to show.
-	settleTime = 2 * time.Second
 )
+
+// limits are how long the parts of a probe may take.
+type limits struct {
+	// work is for the whole job.
+	work time.Duration
+	// reach is for the downloader to ask for the file that the node serves.
+	reach time.Duration
+	// settle is for what was written to show.
+	settle time.Duration
+}
+
+// defaultLimits leave time for Transmission, which begins with a web seed after
+// two or three seconds.
+var defaultLimits = limits{work: 15 * time.Second, reach: 8 * time.Second, settle: 2 * time.Second}
 
 // Options say what to probe.
 type Options struct {
@@ -65,6 +72,8 @@ type Options struct {
 	// Remove removes the job's directory, Dir and all beside it.
 	Remove func() error
 	Logger hclog.Logger
+
+	limits limits // of tests; none means the default
 }
 
 // Run makes the probe and returns what it found; trouble is a part of that.
@@ -72,10 +81,13 @@ type Options struct {
 // returns, as far as they can be removed; what stays is told.
 func Run(ctx context.Context, o Options) []downloader.TestCheck {
 	p := &probe{Options: o}
+	if p.limits == (limits{}) {
+		p.limits = defaultLimits
+	}
 	if !p.choose() {
 		return []downloader.TestCheck{{Name: CheckShared, Message: "The shared folder was not tried: the plugin takes neither torrents nor HTTP downloads."}}
 	}
-	work, cancel := context.WithTimeout(ctx, workTime)
+	work, cancel := context.WithTimeout(ctx, p.limits.work)
 	defer cancel()
 	p.run(work)
 	p.clean(ctx)

@@ -34,9 +34,9 @@ func (p *probe) watch(ctx context.Context) {
 		switch {
 		case p.arrived, p.failure != nil && p.wrote:
 			return
-		case !ended.IsZero() && time.Since(ended) > settleTime:
+		case !ended.IsZero() && time.Since(ended) > p.limits.settle:
 			return
-		case ended.IsZero() && p.began && p.server.requests.Load() == 0 && time.Since(began) > reachTime:
+		case ended.IsZero() && p.began && p.server.requests.Load() == 0 && time.Since(began) > p.limits.reach:
 			return
 		}
 		select {
