@@ -1,0 +1,64 @@
+package driver
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+func TestWhatTheDiskRefusesIsExplained(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	cases := map[string]struct {
+		torrent string
+		spoil   func(t *testing.T, dir string)
+		want    errs.Code
+	}{
+		"a folder that may not be written": {"web", func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.Chmod(dir, 0o500); err != nil {
+				t.Fatal(err)
+			}
+		}, errs.PathNotWritable},
+		"a full disk":         {"webmulti", fillUp, errs.OutOfSpace},
+		"a name that is long": {"toolong", func(*testing.T, string) {}, errs.InvalidTorrent},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			own := *b
+			own.t = t
+			req := own.request(torrentSource(b.swarm.Torrent(c.torrent)))
+			req.Dir = filepath.Join(filepath.Dir(req.Dir), c.torrent)
+			if err := os.Mkdir(req.Dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c.spoil(t, req.Dir)
+			r := own.add(req)
+			var s downloader.Status
+			eventually(t, "the job to fail", func() bool { s = r.check(); return s.Phase == downloader.PhaseFailed })
+			if !errs.Is(s.Err, c.want) || errs.HintOf(s.Err) == "" || s.DoneBytes != 0 {
+				t.Errorf("failed with %v (%s), %d bytes done", s.Err, s.Message, s.DoneBytes)
+			}
+			if err := own.driver.Remove(t.Context(), r.ref, true); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// fillUp puts a file system without room into the folder's place.
+func fillUp(t *testing.T, dir string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("this needs root: %s", out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", "--lazy", dir).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v", out, err)
+		}
+	})
+}
