@@ -2,8 +2,9 @@
 // folder of a storage, so that each shows there only when it is whole, under a
 // name that nothing had before, and exactly once whatever crashes in between.
 //
-// It takes two steps: Plan looks and writes nothing; its result goes to the
-// caller's journal; then Execute carries it out and can be repeated any time.
+// It takes two steps: Plan looks and writes nothing to the destination; its
+// result goes to the caller's journal; then Execute carries it out and can be
+// repeated any time.
 //
 // The unit that is moved is a top-level entry of the job's directory: the
 // first component of the path of a listed file. Whatever is not listed (a

@@ -83,6 +83,16 @@ func TestFilesGoToTheirFolder(t *testing.T) {
 	}
 }
 
+func TestEmptyFilesThatNoDaemonMadeAreDelivered(t *testing.T) {
+	job := newJob(t, tree{"m/a": "A"})
+	job.Files = append(job.Files,
+		downloader.File{Index: 1, Path: "m/disc 2/empty.nfo"}, downloader.File{Index: 2, Path: "other/empty"})
+	if _, err := deliver(newMover(), job); err != nil {
+		t.Fatal(err)
+	}
+	assertTree(t, job.folder(), tree{"m/a": "A", "m/disc 2/empty.nfo": "", "other/empty": ""})
+}
+
 func TestBadDataIsNotDelivered(t *testing.T) {
 	file := func(path string, size int64) []downloader.File { return []downloader.File{{Path: path, Size: size}} }
 	tests := []struct {

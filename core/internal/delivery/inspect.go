@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -51,6 +52,9 @@ func checkFile(source *os.Root, f downloader.File) (string, error) {
 	}
 	name = filepath.Clean(name)
 	info, err := source.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) && f.Size == 0 {
+		info, err = makeEmpty(source, name)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -63,6 +67,19 @@ func checkFile(source *os.Root, f downloader.File) (string, error) {
 	}
 	top, _, _ := cutPath(f.Path)
 	return top, nil
+}
+
+// makeEmpty makes a file that some daemons leave out, as there is nothing to load.
+func makeEmpty(source *os.Root, name string) (fs.FileInfo, error) {
+	if err := source.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := source.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return file.Stat()
 }
 
 // cutPath splits a listed path behind its first component.

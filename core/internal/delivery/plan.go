@@ -12,7 +12,8 @@ import (
 )
 
 // Plan looks at the job's data and at the destination, and chooses names. It
-// changes nothing. Errors: errs.FilesMissing, errs.UnsafeFile,
+// changes nothing there; in the job's directory it makes listed files of no bytes
+// that are not there. Errors: errs.FilesMissing, errs.UnsafeFile,
 // errs.PathNotWritable, errs.InvalidDestination, errs.DestinationReadOnly,
 // errs.DestinationExists.
 func (m *Mover) Plan(ctx context.Context, job Job) (Plan, error) {
