@@ -174,6 +174,11 @@ func (b *workbench) completed(t *testing.T, task Task, torrent, to string, files
 func (b *workbench) ended(t *testing.T, task Task, state string) {
 	t.Helper()
 	var now Task
+	defer func() {
+		if t.Failed() {
+			t.Logf("%+v, waiting %+v, error %+v", now, now.Waiting, now.Error)
+		}
+	}()
 	WaitFor(t, 90*time.Second, "the task to end", func() bool {
 		now = b.server.Task(task.ID)
 		return now.Ended()
