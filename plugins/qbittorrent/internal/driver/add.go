@@ -50,7 +50,7 @@ type addition struct {
 }
 
 func (d *Driver) add(ctx context.Context, a addition) error {
-	t, err := d.find(ctx, a.handle)
+	t, err := d.lookUp(ctx, a.handle.ids()...)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (d *Driver) send(ctx context.Context, a addition) (*qbittorrentrpc.Torrent,
 		}
 		return t, err
 	}
-	t, ok, err := d.until(ctx, a.handle, func(t *qbittorrentrpc.Torrent) bool { return t != nil && t.SavePath != "" })
+	t, ok, err := d.until(ctx, a.handle.ids(), func(t *qbittorrentrpc.Torrent) bool { return t != nil && t.SavePath != "" })
 	if err == nil && !ok {
 		err = errs.New(errs.DownloaderError, "qBittorrent took the torrent and does not list it.").
 			WithHint("Its log says why.")

@@ -46,7 +46,7 @@ var (
 	_ downloader.Closer       = (*Driver)(nil)
 )
 
-func open(cfg downloader.Config, s settings) (*Driver, error) {
+func open(cfg downloader.Config, s settings, now func() time.Time) (*Driver, error) {
 	connection, err := s.connection()
 	if err != nil {
 		return nil, err
@@ -56,13 +56,13 @@ func open(cfg downloader.Config, s settings) (*Driver, error) {
 		return nil, errs.Wrap(err, errs.Internal, "The plugin's own schema is broken.")
 	}
 	client := qbittorrentrpc.New(qbittorrentrpc.Options{
-		HTTP: connection, Username: s.Username, Password: s.Password, Check: checkVersion, Now: time.Now,
+		HTTP: connection, Username: s.Username, Password: s.Password, Check: checkVersion, Now: now,
 	})
 	return &Driver{
 		downloaderID: cfg.DownloaderID, logger: cfg.Logger, client: client,
 		mirror: qbittorrentrpc.NewMirror(client), userOptions: options, locks: newLocks(),
 		files: newFileCache(), reasons: newReasons(), orders: newOrderBook(), states: newStrangers(), sharing: &sharing{},
-		now: time.Now,
+		now: now,
 	}, nil
 }
 

@@ -32,6 +32,8 @@ type fileList struct {
 	// wanted is the size of the wanted files, partial tells that there are others.
 	wanted  int64
 	partial bool
+	// whole tells that all wanted files are loaded.
+	whole bool
 
 	size, completed int64
 	content         string
@@ -46,7 +48,10 @@ func (c *fileCache) get(t *qbittorrentrpc.Torrent) (list fileList, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l, ok := c.lists[t.ID]
-	return l, ok && l.size == t.Size && l.content == t.ContentPath && l.up == isUp(t.State)
+	up := isUp(t.State)
+	// The state lags behind a changed selection, so one that says that all is
+	// loaded counts only where the files agree.
+	return l, ok && l.size == t.Size && l.content == t.ContentPath && l.up == up && (l.whole || !up)
 }
 
 func (c *fileCache) put(id string, l fileList) {
@@ -119,7 +124,8 @@ func (d *Driver) learn(ctx context.Context, j job) error {
 	}
 	t := j.torrent
 	l := fileList{
-		files: files, size: t.Size, completed: t.Completed, content: t.ContentPath, up: isUp(t.State), at: d.now(),
+		files: files, size: t.Size, completed: t.Completed, content: t.ContentPath,
+		up: isUp(t.State), at: d.now(), whole: true,
 	}
 	for i, f := range files {
 		files[i].Path = path.Clean(f.Path)
@@ -127,6 +133,7 @@ func (d *Driver) learn(ctx context.Context, j job) error {
 		l.partial = l.partial || f.Skipped
 		if !f.Skipped {
 			l.wanted += f.Size
+			l.whole = l.whole && f.DoneBytes >= f.Size
 		}
 	}
 	d.files.put(t.ID, l)

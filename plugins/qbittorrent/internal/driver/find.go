@@ -16,14 +16,14 @@ const (
 	lookEvery     = 10 * time.Millisecond
 )
 
-// find returns the torrent of a handle, nil where the daemon has none.
+// find returns the torrent of a handle, nil where the daemon has none. One of a
+// magnet link may have got the id of a version that the link did not name; that
+// takes a look at the whole list.
 func (d *Driver) find(ctx context.Context, h handle) (*qbittorrentrpc.Torrent, error) {
-	found, err := d.client.Torrents(ctx, h.ids()...)
-	if err != nil || len(found) > 0 {
-		return first(found), err
+	t, err := d.lookUp(ctx, h.ids()...)
+	if err != nil || t != nil {
+		return t, err
 	}
-	// One of a magnet link may have got the id of a version that the link did
-	// not name.
 	snapshot, err := d.mirror.Refresh(ctx)
 	if err != nil {
 		return nil, err
@@ -31,11 +31,13 @@ func (d *Driver) find(ctx context.Context, h handle) (*qbittorrentrpc.Torrent, e
 	return snapshot.Find(h.ids()...), nil
 }
 
-func first(torrents []*qbittorrentrpc.Torrent) *qbittorrentrpc.Torrent {
-	if len(torrents) == 0 {
-		return nil
+// lookUp returns the torrent that the daemon has under one of the ids.
+func (d *Driver) lookUp(ctx context.Context, ids ...string) (*qbittorrentrpc.Torrent, error) {
+	found, err := d.client.Torrents(ctx, ids...)
+	if err != nil || len(found) == 0 {
+		return nil, err
 	}
-	return torrents[0]
+	return found[0], nil
 }
 
 // job is a job with its torrent.
@@ -72,13 +74,13 @@ func errJobNotFound() error {
 	return errs.New(errs.JobNotFound, "qBittorrent does not have the torrent.")
 }
 
-// until looks for the torrent until ok says so.
-func (d *Driver) until(ctx context.Context, h handle, ok func(*qbittorrentrpc.Torrent) bool) (*qbittorrentrpc.Torrent, bool, error) {
+// until looks for the torrent of an id until ok says so.
+func (d *Driver) until(ctx context.Context, ids []string, ok func(*qbittorrentrpc.Torrent) bool) (*qbittorrentrpc.Torrent, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, visibleWithin)
 	defer cancel()
 	wait := lookEvery
 	for {
-		t, err := d.find(ctx, h)
+		t, err := d.lookUp(ctx, ids...)
 		if err == nil && ok(t) {
 			return t, true, nil
 		}

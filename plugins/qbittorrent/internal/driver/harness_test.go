@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,17 +55,23 @@ func (b *bench) driver() *Driver {
 
 func newDriver(t testing.TB, settings string) *Driver {
 	t.Helper()
+	return newDriverAt(t, settings, time.Now)
+}
+
+func newDriverAt(t testing.TB, raw string, now func() time.Time) *Driver {
+	t.Helper()
 	logger := hclog.NewNullLogger()
 	if os.Getenv("HAUL_TEST_LOG") != "" {
 		logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug})
 	}
-	drv, err := New().Configure(context.Background(), downloader.Config{
-		DownloaderID: "dl-1", Settings: []byte(settings), StateDir: t.TempDir(), MaxActive: 50, Logger: logger,
-	})
+	s, err := parseSettings([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drv.(*Driver)
+	d, err := open(downloader.Config{DownloaderID: "dl-1", MaxActive: 50, Logger: logger}, s, now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = d.Close(context.Background()) })
 	return d
 }
@@ -191,8 +200,6 @@ type proxy struct {
 	mu       sync.Mutex // guards what is below
 	requests map[string]int
 	peers    map[string]bool // addresses of connections
-	// break, where set, may answer in the daemon's place.
-	instead func(rw http.ResponseWriter, r *http.Request) bool
 }
 
 // startProxy forwards what is below prefix.
@@ -203,31 +210,25 @@ func startProxy(t testing.TB, address, prefix string, start func(*httptest.Serve
 		t.Fatal(err)
 	}
 	p := &proxy{requests: map[string]int{}, peers: map[string]bool{}}
-	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
-	handler := http.StripPrefix(prefix, forward)
+	forward := http.StripPrefix(prefix, &httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorLog: log.New(io.Discard, "", 0),
+	})
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if !p.note(rw, r, prefix) {
-			handler.ServeHTTP(rw, r)
-		}
+		p.note(strings.TrimPrefix(r.URL.Path, prefix), r.RemoteAddr)
+		forward.ServeHTTP(rw, r)
 	}))
+	p.Config.ErrorLog = log.New(io.Discard, "", 0)
 	start(p.Server)
 	t.Cleanup(p.Close)
 	return p
 }
 
-func (p *proxy) note(rw http.ResponseWriter, r *http.Request, prefix string) (answered bool) {
-	p.mu.Lock()
-	p.requests[r.URL.Path[len(prefix):]]++
-	p.peers[r.RemoteAddr] = true
-	instead := p.instead
-	p.mu.Unlock()
-	return instead != nil && instead(rw, r)
-}
-
-func (p *proxy) set(instead func(rw http.ResponseWriter, r *http.Request) bool) {
+func (p *proxy) note(path, peer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.instead = instead
+	p.requests[path]++
+	p.peers[peer] = true
 }
 
 // count returns how many requests there were, for a method or in all.

@@ -16,6 +16,7 @@ import (
 )
 
 func TestTorrentsAreLoadedWhole(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	tests := []struct {
@@ -49,6 +50,7 @@ func TestTorrentsAreLoadedWhole(t *testing.T) {
 }
 
 func TestHostileNamesStayInTheJobsDirectory(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	for _, name := range []string{"toolong", "evil-ctl", "evil-dotdot", "evil-name", "evil-root", "evil-abs", "evil-slash", "evil-dup"} {
@@ -74,6 +76,7 @@ func TestHostileNamesStayInTheJobsDirectory(t *testing.T) {
 }
 
 func TestAddIsIdempotent(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, tt := range []struct {
 		name   string
@@ -122,6 +125,7 @@ func TestAddIsIdempotent(t *testing.T) {
 }
 
 func TestAnAddThatWasCutOffIsGoneOnWith(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	req := b.request("webmulti", false)
@@ -139,6 +143,7 @@ func TestAnAddThatWasCutOffIsGoneOnWith(t *testing.T) {
 }
 
 func TestTheSameTorrentElsewhereIsInUse(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	add(t, d, b.request("slow", false))
@@ -149,6 +154,7 @@ func TestTheSameTorrentElsewhereIsInUse(t *testing.T) {
 }
 
 func TestSelectedFilesAlone(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	tor := b.swarm.Torrent("multi")
@@ -215,6 +221,7 @@ func TestSelectedFilesAlone(t *testing.T) {
 }
 
 func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	req := b.request("slow", false)
@@ -272,6 +279,7 @@ func TestPauseAndResume(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	req := b.request("big", false)
@@ -296,6 +304,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	tests := []struct {
@@ -333,6 +342,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestBadSources(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	for name, tt := range map[string]struct {
@@ -358,6 +368,7 @@ func TestBadSources(t *testing.T) {
 }
 
 func TestRemoval(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
@@ -442,6 +453,7 @@ func TestRemoval(t *testing.T) {
 }
 
 func TestByHandAtTheDaemon(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	ref := add(t, d, b.request("slow", false))
@@ -461,21 +473,15 @@ func TestByHandAtTheDaemon(t *testing.T) {
 }
 
 func TestTheDaemonsQueueDoesNotHoldJobsBack(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, lab.SlowRate(20_000))
 	d := b.driver()
 	b.preferences(`{"queueing_enabled":true,"max_active_downloads":1,"max_active_torrents":1,"max_active_uploads":1,"dont_count_slow_torrents":false}`)
 	first := add(t, d, b.request("slow", false))
 	await(t, d, first, "bytes", func(s downloader.Status) bool { return s.DoneBytes > 0 })
-	for _, magnet := range []bool{true, false} {
-		for _, name := range []string{"small", "multi"} {
-			req := b.request(name, magnet)
-			ref := add(t, d, req)
-			awaitPhase(t, d, ref, downloader.PhaseComplete)
-			if err := d.Remove(t.Context(), ref, true); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	small, multi := add(t, d, b.request("small", true)), add(t, d, b.request("multi", false))
+	awaitPhase(t, d, small, downloader.PhaseComplete)
+	awaitPhase(t, d, multi, downloader.PhaseComplete)
 	// What is paused stays paused.
 	req := b.request("dead", false)
 	ref := add(t, d, req)
@@ -491,6 +497,7 @@ func TestTheDaemonsQueueDoesNotHoldJobsBack(t *testing.T) {
 }
 
 func TestARestartAndAKill(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	ref := add(t, d, b.request("slow", true))
@@ -510,6 +517,7 @@ func TestARestartAndAKill(t *testing.T) {
 }
 
 func TestAFullDiskAndAForbiddenFolder(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	req := b.request("small", false)
@@ -556,6 +564,7 @@ func missingData(t *testing.T, b *bench, d *Driver) {
 }
 
 func TestManyChecksShareOneRequest(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := startProxy(t, b.q.Address, "", startPlain)
 	d := newDriver(t, settingsJSON(p.URL, b.q.Username, b.q.Password))
@@ -580,6 +589,7 @@ func TestManyChecksShareOneRequest(t *testing.T) {
 }
 
 func TestAThousandJobsCostOneRequest(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	p := startProxy(t, b.q.Address, "", startPlain)
 	d := newDriver(t, settingsJSON(p.URL, b.q.Username, b.q.Password))
@@ -613,6 +623,7 @@ func TestAThousandJobsCostOneRequest(t *testing.T) {
 }
 
 func TestACheckObeysItsDeadline(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
 	ref := add(t, d, b.request("dead", false))

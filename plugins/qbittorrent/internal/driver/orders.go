@@ -77,7 +77,9 @@ type given struct {
 	at    time.Time
 }
 
-func newOrderBook() *orderBook { return &orderBook{given: map[string]given{}, queued: map[string]time.Time{}} }
+func newOrderBook() *orderBook {
+	return &orderBook{given: map[string]given{}, queued: map[string]time.Time{}}
+}
 
 // waits reports whether a torrent has been queued for so long that it is not
 // just what qBittorrent says of each new one. Forcing one whose metadata came

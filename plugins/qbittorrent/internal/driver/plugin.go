@@ -3,6 +3,7 @@ package driver
 
 import (
 	"context"
+	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 )
@@ -38,5 +39,5 @@ func (Plugin) Configure(_ context.Context, cfg downloader.Config) (downloader.Dr
 	if err != nil {
 		return nil, err
 	}
-	return open(cfg, s)
+	return open(cfg, s, time.Now)
 }

@@ -47,7 +47,7 @@ func (d *Driver) remove(ctx context.Context, j job, deleteData bool) error {
 	if err := d.client.Delete(ctx, j.torrent.ID, deleteData); err != nil {
 		return err
 	}
-	_, gone, err := d.until(ctx, j.handle, func(t *qbittorrentrpc.Torrent) bool { return t == nil })
+	_, gone, err := d.until(ctx, []string{j.torrent.ID}, func(t *qbittorrentrpc.Torrent) bool { return t == nil })
 	if err == nil && !gone {
 		err = errs.New(errs.DownloaderError, "qBittorrent does not remove the torrent.")
 	}

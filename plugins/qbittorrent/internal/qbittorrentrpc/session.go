@@ -115,5 +115,5 @@ func (c *Client) remember(err error, wrong bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refusal.add(err, wrong, c.now())
-	return err
+	return c.refusal.err
 }
