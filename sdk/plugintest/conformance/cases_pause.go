@@ -93,7 +93,7 @@ func pauseStops(c *C) {
 	j.pause()
 	c.must("A second Pause", j.pauser().Pause(c.within(orderTimeout), j.ref))
 	if !j.idle() {
-		c.failf("%s after Pause the source is still being loaded.", quietTime)
+		c.failf("%s after Pause the source is still being loaded.", drainTime)
 	}
 	before := j.shelf.sent.Load()
 	if !c.during(time.Second, func() bool { return isPaused(j.status()) }) {

@@ -30,7 +30,7 @@ func removeCases() []testCase {
 				j := c.added(c.slowContent(slowSize)).awaitMoving()
 				j.remove(true)
 				if !j.idle() {
-					c.failf("%s after Remove the source is still being loaded.", quietTime)
+					c.failf("%s after Remove the source is still being loaded.", drainTime)
 				}
 			},
 		}),

@@ -129,12 +129,16 @@ func (j *job) awaitMoving() *job {
 	return j
 }
 
-// quietTime is how long a daemon may take to end its connections.
+// quietTime is how long a daemon may take to follow.
 const quietTime = 10 * time.Second
+
+// drainTime is how long it may take to end its connections: some let a request
+// to a web seed run to its end, and throw away what comes.
+const drainTime = 45 * time.Second
 
 // idle reports whether nothing is being loaded any more.
 func (j *job) idle() bool {
-	return j.c.eventually(quietTime, func() bool { return j.shelf.reading.Load() == 0 })
+	return j.c.eventually(drainTime, func() bool { return j.shelf.reading.Load() == 0 })
 }
 
 // remove has the daemon forget the job.
