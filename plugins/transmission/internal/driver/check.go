@@ -20,8 +20,8 @@ func (d *Driver) Check(ctx context.Context, refs []downloader.Ref) ([]downloader
 		return nil, err
 	}
 	jobs := make([]*job, len(refs))
-	for i, h := range handles {
-		jobs[i] = &job{id: refs[i].JobID, handle: h}
+	for i, ref := range refs {
+		jobs[i] = &job{id: ref.JobID, handle: handles[i]}
 	}
 	found, err := d.looks.look(ctx, hashesOf(jobs))
 	if err != nil {

@@ -28,6 +28,7 @@ func TestThePluginConformsThroughTheWire(t *testing.T) {
 func conform(t *testing.T, o plugintest.Options) {
 	t.Helper()
 	b := newBench(t, lab.SlowRate(8<<20))
+	o.Patience = patience
 	o.Settings, o.WorkDir = toJSON(t, settingsOf(b.daemon)), b.daemon.Dir
 	o.RestartDaemon = func(context.Context) error { b.daemon.Restart(); return nil }
 	o.KillDaemon = func(context.Context) error { b.daemon.Kill9(); return nil }

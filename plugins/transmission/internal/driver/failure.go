@@ -33,7 +33,7 @@ var failures = []struct {
 // failure puts the daemon's error into haul's terms. Its words go to the log
 // alone, as they may hold a path.
 func (t *torrent) failure() error {
-	words := errors.New("Transmission: " + t.message) //nolint:staticcheck // it begins with a name
+	words := errors.New("Transmission: " + t.message)
 	text := strings.ToLower(t.message)
 	for _, f := range failures {
 		if !strings.Contains(text, f.says) {

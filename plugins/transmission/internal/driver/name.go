@@ -30,15 +30,19 @@ func repairName(name string) string {
 	return out.String()
 }
 
+const hexDigits = "0123456789abcdef"
+
 // joined returns the character that a and the digit behind it were.
 func joined(a, digit rune) (rune, bool) {
-	n := strings.IndexRune("0123456789abcdef", digit)
-	if n < 0 {
-		return 0, false
+	for value, d := range []rune(hexDigits) {
+		if d != digit {
+			continue
+		}
+		r := a<<4 + rune(value)
+		emoji, letters := r >= 0x1f000 && r <= 0x1faff, r >= 0x1d400 && r <= 0x1d7ff
+		return r, emoji || letters
 	}
-	r := a<<4 | rune(n)
-	emoji, letters := r >= 0x1f000 && r <= 0x1faff, r >= 0x1d400 && r <= 0x1d7ff
-	return r, emoji || letters
+	return 0, false
 }
 
 func isASCII(s string) bool {

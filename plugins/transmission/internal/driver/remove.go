@@ -10,7 +10,7 @@ import (
 
 const (
 	// removeTries and removePause bound the wait for a torrent to be gone.
-	removeTries = 50
+	removeTries = 30
 	removePause = 100 * time.Millisecond
 )
 
@@ -35,13 +35,21 @@ func (d *Driver) Remove(ctx context.Context, ref downloader.Ref, deleteData bool
 	case err != nil:
 		return err
 	}
+	if !deleteData {
+		return d.drop(ctx, h.Hash)
+	}
 	args := ids(h.Hash)
-	args["delete-local-data"] = deleteData
+	args["delete-local-data"] = true
 	if err := d.call(ctx, "torrent-remove", args); err != nil {
 		return err
 	}
 	d.memory.forget(h.Hash)
-	return d.awaitGone(ctx, h.Hash)
+	if err := d.awaitGone(ctx, h.Hash); !errs.Is(err, errs.DownloaderError) {
+		return err
+	}
+	// 4.1 does not let go of a torrent whose files it cannot delete, such as
+	// one with too long a name; the host deletes what there is.
+	return d.drop(ctx, h.Hash)
 }
 
 func (d *Driver) awaitGone(ctx context.Context, hash string) error {
