@@ -145,7 +145,7 @@ func TestTheSharedFolderOfAnotherUserIsProven(t *testing.T) {
 		},
 	}
 	s := startAsUser(t)
-	jobs := filepath.Join(s.Data, "node", "jobs")
+	jobs := s.jobs()
 	for plugin, start := range userDaemons {
 		t.Run(plugin, func(t *testing.T) {
 			t.Parallel()
@@ -181,28 +181,36 @@ func TestTheSharedFolderOfAnotherUserIsProven(t *testing.T) {
 	t.Cleanup(func() { assertNoJobFolders(t, jobs) })
 }
 
+// jobs is the folder of the server's jobs, unless it was given another one.
+func (s *Server) jobs() string { return filepath.Join(s.Data, "node", "jobs") }
+
 func assertNoJobFolders(t *testing.T, jobs string) {
 	t.Helper()
-	left, err := os.ReadDir(jobs)
-	if err != nil || len(left) > 0 {
-		t.Errorf("folders of jobs stay: %v, %v", left, err)
-	}
+	WaitFor(t, 10*time.Second, "the jobs' folders to be gone", func() bool {
+		left, err := filepath.Glob(filepath.Join(jobs, "[^.]*"))
+		return err == nil && len(left) == 0
+	})
 }
 
 func TestADownloadOfAnotherUserEndsInTheHomeWithNothingLeft(t *testing.T) {
 	lab.RequireUsers(t)
 	s, swarm := startAsUser(t), lab.StartSwarm(t)
-	loadAsMember(t, s, swarm, member)
+	loadAs(t, s, s.jobs(), swarm, member)
 }
 
-// loadAsMember loads a torrent with nested folders by each daemon.
-func loadAsMember(t *testing.T, s *Server, swarm *lab.Swarm, u lab.User) {
+// loadAs loads a torrent with nested folders by each daemon, as a user, and
+// checks that nothing stays in the folder of jobs.
+func loadAs(t *testing.T, s *Server, jobs string, swarm *lab.Swarm, u lab.User) {
 	t.Helper()
+	daemons := map[string]*userDaemon{} // they outlive the subtests: jobs are removed later
+	for plugin, start := range userDaemons {
+		daemons[plugin] = start(t, u)
+	}
 	t.Run("each", func(t *testing.T) {
-		for plugin, start := range userDaemons {
+		for plugin, d := range daemons {
 			t.Run(plugin, func(t *testing.T) {
 				t.Parallel()
-				d, name, s := start(t, u), plugin+"-of-another", s.in(t)
+				name, s := plugin+"-of-another", s.in(t)
 				s.Must("POST", "/downloaders", map[string]any{"name": name, "plugin": d.plugin, "settings": d.settings}, nil)
 				s.WaitHealthy(name)
 				torrent := swarm.Torrent("webmulti")
@@ -223,7 +231,7 @@ func loadAsMember(t *testing.T, s *Server, swarm *lab.Swarm, u lab.User) {
 			})
 		}
 	})
-	assertNothingLeft(t, s)
+	assertNoJobFolders(t, jobs)
 	assertOnlyWanted(t, s.Home())
 }
 
@@ -274,7 +282,17 @@ func TestWithoutAccessListsTheUmaskDecides(t *testing.T) {
 			})
 		}
 	})
-	loadAsMember(t, s, lab.StartSwarm(t), open)
+	// aria2 deletes nothing, so what nobody else may delete has stayed.
+	left, err := filepath.Glob(filepath.Join(s.jobs(), "[^.]*"))
+	if err != nil || len(left) != 1 {
+		t.Errorf("%d folders stay, want that of aria2's test: %v", len(left), err)
+	}
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loadAs(t, s, s.jobs(), lab.StartSwarm(t), open)
 }
 
 func TestADaemonThatCannotReachTheNodeIsStillProven(t *testing.T) {
@@ -289,7 +307,7 @@ func TestADaemonThatCannotReachTheNodeIsStillProven(t *testing.T) {
 	if left := aria2Jobs(t, d); left > 0 {
 		t.Errorf("%d jobs are left", left)
 	}
-	assertNoJobFolders(t, filepath.Join(s.Data, "node", "jobs"))
+	assertNoJobFolders(t, s.jobs())
 }
 
 func TestAServerThatLetsNobodyInSaysWhichFolder(t *testing.T) {
@@ -303,5 +321,47 @@ func TestAServerThatLetsNobodyInSaysWhichFolder(t *testing.T) {
 	_, code, _, hint := got.last()
 	if got.OK || code != "path_not_writable" || !strings.Contains(hint, "chmod g+x "+s.Data) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestRecipes does what docs/shared-folder.md says, for daemons that are not in
+// haul's group.
+func TestRecipes(t *testing.T) {
+	lab.RequireUsers(t)
+	run := func(t *testing.T, command string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(command, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+	recipes := map[string]func(t *testing.T) (s *Server, jobs string){
+		"access lists for the daemon's user": func(t *testing.T) (s *Server, jobs string) {
+			if _, err := exec.LookPath("setfacl"); err != nil {
+				t.Skip("setfacl is missing, install it: apt-get install acl")
+			}
+			s = startAsUser(t)
+			node := filepath.Join(s.Data, "node")
+			run(t, "setfacl", "-m", "u:64003:x", s.Data, node)
+			run(t, "setfacl", "-m", "u:64003:x,d:u:64003:rwx", s.jobs())
+			return s, s.jobs()
+		},
+		"a download folder of the daemon's group": func(t *testing.T) (s *Server, jobs string) {
+			downloads := filepath.Join(t.TempDir(), "downloads")
+			lab.Reach(t, downloads)
+			run(t, "install", "-d", "-o", "64001", "-g", "64003", "-m", "2770", downloads)
+			return startAsUser(t, "--downloads", downloads), downloads
+		},
+	}
+	for name, prepare := range recipes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, jobs := prepare(t)
+			for plugin, start := range userDaemons {
+				if got := s.tryOut(start(t, stranger), nil); !got.OK {
+					t.Errorf("%s: %+v", plugin, got)
+				}
+			}
+			loadAs(t, s, jobs, lab.StartSwarm(t), stranger)
+		})
 	}
 }

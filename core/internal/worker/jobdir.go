@@ -135,7 +135,7 @@ func (d *jobDirs) share(name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = access.Share(dir)
+	_, err = access.Share(dir, access.OwnGroup)
 	return errors.Join(err, dir.Close())
 }
 

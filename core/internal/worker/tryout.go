@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/core/internal/worker/access"
 	"github.com/haul-dl/haul/core/internal/worker/folderprobe"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -97,9 +96,10 @@ func (n *Node) probe(ctx context.Context, d downloader.Driver, want core.Desired
 	failed := func(err error) []downloader.TestCheck {
 		return []downloader.TestCheck{{Name: folderprobe.CheckShared, Message: errs.MessageOf(err), Err: err}}
 	}
-	daemonRoot, err := mappedPath(want.PathMap, n.dirs.path)
-	if err != nil {
-		return failed(err)
+	daemonRoot, ok := daemonPath(want.PathMap, n.dirs.path)
+	if !ok {
+		return failed(errs.New(errs.PathNotShared, "The path map does not say what the downloader calls haul's download folder %s.", n.dirs.path).
+			WithHint("Add an entry to path_map: {\"daemon\":\"/what/the/downloader/calls/it\",\"node\":%q}. docs/shared-folder.md has recipes.", n.dirs.path))
 	}
 	daemonDir, err := mappedPath(want.PathMap, n.dirs.data(id))
 	if err != nil {
@@ -111,8 +111,8 @@ func (n *Node) probe(ctx context.Context, d downloader.Driver, want core.Desired
 	return folderprobe.Run(ctx, folderprobe.Options{
 		Driver: d, Sources: n.sourcesOf(want.Plugin), JobID: string(id),
 		Dir: n.dirs.data(id), DaemonDir: daemonDir, Root: n.dirs.path, DaemonRoot: daemonRoot,
-		LocalAddress: localAddress, Share: access.Share, ShareFile: access.ShareFile,
-		Remove: func() error { return n.dirs.remove(id) }, Logger: n.log.With("downloader", want.Name),
+		LocalAddress: localAddress,
+		Remove:       func() error { return n.dirs.remove(id) }, Logger: n.log.With("downloader", want.Name),
 	})
 }
 

@@ -25,11 +25,15 @@ const (
 	FileMode = 0o660
 )
 
+// OwnGroup stands for the group that a file or folder has.
+const OwnGroup = -1
+
 // Share gives an open folder of haul's own the rights of a shared one, as far
-// as they are not given. It reports whether the file system has access lists:
-// without them a daemon's umask decides what haul may do with its files.
-func Share(dir *os.File) (lists bool, _ error) {
-	if err := openGroup(dir, Mode); err != nil {
+// as they are not given, for the users in a group. It reports whether the file
+// system has access lists: without them a daemon's umask decides what haul may
+// do with its files.
+func Share(dir *os.File, group int) (lists bool, _ error) {
+	if err := openGroup(dir, group, Mode); err != nil {
 		return false, err
 	}
 	err := inherit(dir)
@@ -39,13 +43,19 @@ func Share(dir *os.File) (lists bool, _ error) {
 	return err == nil, nil
 }
 
-// ShareFile gives an open file of haul's own to the daemon as well.
-func ShareFile(f *os.File) error { return openGroup(f, FileMode) }
+// ShareFile gives an open file of haul's own to the users in a group as well.
+func ShareFile(f *os.File, group int) error { return openGroup(f, group, FileMode) }
 
 // openGroup gives a file or folder a mode. Not every file system keeps setgid,
 // none keeps it for an owner who is not of the group, and some have one mode for
 // all that is in them.
-func openGroup(f *os.File, mode fs.FileMode) error {
+func openGroup(f *os.File, group int, mode fs.FileMode) error {
+	if group != OwnGroup {
+		// Only a member may give something to a group; the list does it for others.
+		if err := f.Chown(-1, group); err != nil && !isRefusal(err) {
+			return fmt.Errorf("share a folder: %w", err)
+		}
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -56,7 +66,7 @@ func openGroup(f *os.File, mode fs.FileMode) error {
 		}
 	}
 	// Where the folder above has a default list, a mode only bounds the group.
-	if err := allowGroup(f, uint16(mode.Perm()>>3&mayAll)); err != nil && !isRefusal(err) {
+	if err := allowGroup(f, group, uint16(mode.Perm()>>3&mayAll)); err != nil && !isRefusal(err) {
 		return err
 	}
 	return nil

@@ -21,7 +21,7 @@ func open(t *testing.T, path string) *os.File {
 
 func share(t *testing.T, path string) (lists bool) {
 	t.Helper()
-	lists, err := Share(open(t, path))
+	lists, err := Share(open(t, path), OwnGroup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestAFolderBelowASharedOneIsOpenToTheGroup(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := ShareFile(open(t, file)); err != nil {
+	if err := ShareFile(open(t, file), OwnGroup); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]uint16{below: mayAll, file: mayRead | mayWrite} {

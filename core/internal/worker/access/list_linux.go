@@ -15,8 +15,9 @@ const (
 	defaultList = "system.posix_acl_default"
 )
 
-// allowGroup changes what the owning group may do, where a list says it.
-func allowGroup(f *os.File, perm uint16) error {
+// allowGroup changes what the owning group may do, and another one unless that
+// is OwnGroup, where a list says it.
+func allowGroup(f *os.File, group int, perm uint16) error {
 	had, err := readList(f, accessList)
 	if err != nil || len(had) == 0 {
 		return listError(err)
@@ -25,7 +26,11 @@ func allowGroup(f *os.File, perm uint16) error {
 	if err != nil {
 		return err
 	}
-	want := l.set(entry{tagOwningGroup, perm, noID}).encode()
+	l = l.set(entry{tagOwningGroup, perm, noID})
+	if group != OwnGroup {
+		l = l.set(entry{tagGroup, perm, uint32(group)})
+	}
+	want := l.encode()
 	if bytes.Equal(want, had) {
 		return nil
 	}

@@ -9,6 +9,6 @@ import (
 
 // Other systems have other lists, and none that every file system of theirs knows.
 
-func allowGroup(*os.File, uint16) error { return errors.ErrUnsupported }
+func allowGroup(*os.File, int, uint16) error { return errors.ErrUnsupported }
 
 func inherit(*os.File) error { return errors.ErrUnsupported }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/haul-dl/haul/core/internal/worker/access"
 )
 
 // movedName is the folder beside the data that the probe moves things to.
@@ -100,10 +102,13 @@ func ownerOf(info fs.FileInfo) (uid uint32, ok bool) {
 	return s.Uid, ok
 }
 
-// groupID returns the group that something belongs to.
-func groupID(info fs.FileInfo) (gid uint32, ok bool) {
+// groupOf returns the group that something belongs to.
+func groupOf(info fs.FileInfo) int {
 	s, ok := statOf(info)
-	return s.Gid, ok
+	if !ok {
+		return access.OwnGroup
+	}
+	return int(s.Gid)
 }
 
 func statOf(info fs.FileInfo) (_ syscall.Stat_t, ok bool) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/haul-dl/haul/core/internal/worker/access"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -64,11 +65,6 @@ type Options struct {
 	// LocalAddress is where the downloader can reach this machine; empty or a
 	// loopback address where it is on this machine.
 	LocalAddress string
-	// Share gives a folder that the probe makes the rights of Dir. It reports
-	// whether the file system has access lists.
-	Share func(dir *os.File) (lists bool, err error)
-	// ShareFile gives a file that the probe makes to the downloader as well.
-	ShareFile func(f *os.File) error
 	// Remove removes the job's directory, Dir and all beside it.
 	Remove func() error
 	Logger hclog.Logger
@@ -100,7 +96,7 @@ type probe struct {
 	sample sample
 	server *server
 	lists  bool
-	group  string // that the downloader's user has to be in
+	group  int // that the downloader's user has to be in
 
 	request *downloader.AddRequest // nil until it is made
 	ref     *downloader.Ref        // nil until it is added
@@ -207,7 +203,11 @@ func (p *probe) removeDir(ctx context.Context) error {
 
 // place puts into the folder what the downloader has to find there.
 func (p *probe) place() error {
-	p.group = groupOf(p.Dir)
+	info, err := os.Stat(p.Dir)
+	if err != nil {
+		return err
+	}
+	p.group = groupOf(info)
 	root, err := os.OpenRoot(p.Dir)
 	if err != nil {
 		return err
@@ -227,7 +227,7 @@ func (p *probe) place() error {
 		return err
 	}
 	defer placed.Close()
-	if err := p.ShareFile(placed); err != nil {
+	if err := access.ShareFile(placed, p.group); err != nil {
 		return err
 	}
 	_, err = placed.Write(f.content)
@@ -243,7 +243,7 @@ func (p *probe) makeShared(root *os.Root, dir string) error {
 		return err
 	}
 	defer f.Close()
-	p.lists, err = p.Share(f)
+	p.lists, err = access.Share(f, p.group)
 	return err
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/haul-dl/haul/core/internal/worker/access"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/source"
@@ -145,7 +144,6 @@ func (d *daemon) run(t *testing.T, ctx context.Context, kind downloader.SourceKi
 	o := Options{
 		Driver: d, Sources: []downloader.SourceKind{kind}, JobID: "job",
 		Dir: filepath.Join(job, "data"), DaemonDir: filepath.Join(job, "data"), Root: root, DaemonRoot: root,
-		Share: access.Share, ShareFile: access.ShareFile,
 		Remove: func() error { return os.RemoveAll(job) }, Logger: hclog.NewNullLogger(),
 		limits: limits{work: 3 * time.Second, reach: time.Second, settle: 300 * time.Millisecond},
 	}

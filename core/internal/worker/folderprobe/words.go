@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 
 	"github.com/haul-dl/haul/core/internal/worker/access"
@@ -87,30 +88,24 @@ func (p *probe) errNotMoved(e *moveError) error {
 	}
 	err := errs.Wrap(e, errs.PathNotWritable, "The downloader can write to %s, but haul, which runs as %s, may not %s %s.",
 		p.Root, userName(uint32(os.Geteuid())), e.do, whose)
+	stays := ""
+	if p.left != nil {
+		stays = fmt.Sprintf(" What the test wrote stays in %s until you delete it.", filepath.Dir(p.Dir))
+	}
 	if p.lists {
-		return err.WithHint("The downloader takes rights away from what it makes: remove its own setting of modes or umask. %s", manual)
+		return err.WithHint("The downloader takes rights away from what it makes: remove its own setting of modes or umask. %s%s", manual, stays)
 	}
 	return err.WithHint("The file system of %s has no access lists, by which haul keeps its rights. "+
-		"Start the downloader with the umask 0002, in the folder's group: %s. Or run both as the same user. %s", p.Root, p.hintGroup(), manual)
+		"Start the downloader with the umask 0002, in the folder's group: %s. Or run both as the same user. %s%s", p.Root, p.hintGroup(), manual, stays)
 }
 
-// hintGroup is the command that lets a user write to a folder.
-func (p *probe) hintGroup() string { return "usermod -a -G " + p.group + " USER" }
-
-func groupOf(dir string) string {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return "haul"
-	}
-	gid, ok := groupID(info)
-	if !ok {
-		return "haul"
-	}
-	id := strconv.FormatUint(uint64(gid), 10)
+// hintGroup is the command that lets a user write to the folder.
+func (p *probe) hintGroup() string {
+	id := strconv.Itoa(p.group)
 	if g, err := user.LookupGroupId(id); err == nil {
-		return g.Name
+		id = g.Name
 	}
-	return id
+	return "usermod -a -G " + id + " USER"
 }
 
 func userName(uid uint32) string {
