@@ -19,8 +19,12 @@ const astrayWithin = 15 * time.Second
 // torrent, but without its folder, labels, limits and selection, and as if it
 // had been added just then. What people have moved, or added, is another thing.
 func (t *torrent) astray(server transmissionrpc.Server) bool {
-	return placeOf(t.dir) == placeOf(server.DownloadDir) && len(t.labels) == 0 &&
+	return t.inDefaultDir(server) && len(t.labels) == 0 &&
 		t.added.Sub(server.Started).Abs() <= astrayWithin
+}
+
+func (t *torrent) inDefaultDir(server transmissionrpc.Server) bool {
+	return placeOf(t.dir) == placeOf(server.DownloadDir)
 }
 
 // dropAstray lets the daemon forget such torrents, so that they are added again
@@ -28,7 +32,7 @@ func (t *torrent) astray(server transmissionrpc.Server) bool {
 // the daemon has loaded into the wrong one, which may be somebody's.
 func (d *Driver) dropAstray(ctx context.Context, server transmissionrpc.Server, jobs []*job) error {
 	for _, j := range jobs {
-		if j.torrent == nil || j.ours() || !j.torrent.astray(server) { // which knows no labels yet
+		if j.torrent == nil || j.ours() || !j.torrent.inDefaultDir(server) {
 			continue
 		}
 		t, err := d.torrent(ctx, j.handle.Hash)

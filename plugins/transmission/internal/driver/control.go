@@ -95,7 +95,27 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 		m.selection, m.whole = nil, false
 		m.order(func(o *orders) { o.Files = files })
 	})
-	return nil
+	return d.noticeSelection(ctx, ref, t)
+}
+
+// forgetsToLook is the version of the interface of Transmission 4.1.0-beta.2, as
+// in Debian 13: while it loads, it goes on with the files that were wanted when
+// it was started (seen there; 4.1.4 does not).
+const forgetsToLook = 18
+
+// noticeSelection lets a daemon that needs it begin anew with other files.
+func (d *Driver) noticeSelection(ctx context.Context, ref downloader.Ref, t *torrent) error {
+	server, err := d.client.Server(ctx)
+	if err != nil {
+		return err
+	}
+	if server.RPC != forgetsToLook || t.status == stopped {
+		return nil
+	}
+	if err := d.Pause(ctx, ref); err != nil {
+		return err
+	}
+	return d.Resume(ctx, ref)
 }
 
 // selectFiles makes files wanted, and no others. To the daemon an empty list is

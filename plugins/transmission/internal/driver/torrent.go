@@ -28,7 +28,6 @@ var lookFields = []string{
 	"hashString", "name", "status", "error", "errorString", "downloadDir", "metadataPercentComplete",
 	"sizeWhenDone", "leftUntilDone", "uploadedEver", "rateDownload", "rateUpload",
 	"peersConnected", "webseedsSendingToUs", "seedRatioMode", "seedRatioLimit", "secondsSeeding",
-	"addedDate",
 }
 
 // torrent is one torrent at one moment.
@@ -42,8 +41,8 @@ type torrent struct {
 	peers, webSeeds      int64
 	seedless             bool
 	seeding              time.Duration
-	added                time.Time
 	// What follows is known of a torrent that was asked for alone.
+	added       time.Time
 	labels      []string
 	hasWebSeeds bool
 }
@@ -65,7 +64,7 @@ func readTorrent(r transmissionrpc.Row) *torrent {
 
 // torrent asks for one torrent, and for more than a look does; nil is none.
 func (d *Driver) torrent(ctx context.Context, hash string) (*torrent, error) {
-	table, err := d.client.Table(ctx, []string{hash}, append([]string{"labels", "webseeds"}, lookFields...))
+	table, err := d.client.Table(ctx, []string{hash}, append([]string{"addedDate", "labels", "webseeds"}, lookFields...))
 	if err != nil {
 		return nil, downloaderError(err)
 	}
