@@ -35,14 +35,16 @@ var userDaemons = map[string]func(testing.TB, lab.User) *userDaemon{
 	"qbittorrent": func(t testing.TB, u lab.User) *userDaemon {
 		d := lab.StartQBittorrent(t, lab.QBittorrentOptions{User: &u})
 		return &userDaemon{
-			"qbittorrent", map[string]any{"address": d.Address, "username": d.Username, "password": d.Password},
+			"qbittorrent",
+			map[string]any{"address": d.Address, "username": d.Username, "password": d.Password},
 			func(t testing.TB) int { return qbittorrentJobs(t, d) },
 		}
 	},
 	"transmission": func(t testing.TB, u lab.User) *userDaemon {
 		d := lab.StartTransmission(t, lab.TransmissionOptions{User: &u})
 		return &userDaemon{
-			"transmission", map[string]any{"address": d.Address, "username": d.Username, "password": d.Password},
+			"transmission",
+			map[string]any{"address": d.Address, "username": d.Username, "password": d.Password},
 			func(t testing.TB) int { return transmissionJobs(t, d) },
 		}
 	},

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -96,8 +97,12 @@ func TestWhatAnAdminHasGivenStays(t *testing.T) {
 	l := list{{tagOwner, mayAll, noID}, {tagUser, 6, 4711}, {tagOwningGroup, 5, noID}, {tagMask, 6, noID}, {tagOther, 0, noID}}
 	got := l.with(20000)
 	want := list{
-		{tagOwner, mayAll, noID}, {tagUser, 6, 4711}, {tagUser, mayAll, 20000},
-		{tagOwningGroup, 5, noID}, {tagMask, mayAll, noID}, {tagOther, 0, noID},
+		{tagOwner, mayAll, noID},
+		{tagUser, 6, 4711},
+		{tagUser, mayAll, 20000},
+		{tagOwningGroup, 5, noID},
+		{tagMask, mayAll, noID},
+		{tagOther, 0, noID},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)
@@ -139,16 +144,12 @@ func TestAShutFolderIsFound(t *testing.T) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	open := func() {
-		for dir := base; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	open()
-	if got, shut := Shut(path); shut {
+	// The testing package keeps its folders to whoever runs the tests.
+	if got, shut := Shut(path); shut && strings.HasPrefix(got, base+"/") {
 		t.Errorf("%s is shut", got)
+	}
+	if err := os.Chmod(filepath.Dir(base), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(base, "a"), 0o700); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func allowGroup(f *os.File, group int, perm uint16) error {
 	}
 	l = l.set(entry{tagOwningGroup, perm, noID})
 	if group != OwnGroup {
-		l = l.set(entry{tagGroup, perm, uint32(group)})
+		l = l.set(entry{tagGroup, perm, uint32(group)}) //nolint:gosec // the kernel's ids are of 32 bits
 	}
 	want := l.encode()
 	if bytes.Equal(want, had) {
@@ -51,7 +51,7 @@ func inherit(dir *os.File) error {
 	} else if l, err = parseList(had); err != nil {
 		return err
 	}
-	want := l.with(uint32(os.Geteuid())).encode()
+	want := l.with(uint32(os.Geteuid())).encode() //nolint:gosec // the kernel's ids are of 32 bits
 	if bytes.Equal(want, had) {
 		return nil
 	}

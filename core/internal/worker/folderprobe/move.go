@@ -1,6 +1,7 @@
 package folderprobe
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -56,10 +57,13 @@ func (p *probe) move() error {
 func moveOne(job *os.Root, path, top, to string) error {
 	step := func(do, path string, act func() error) error {
 		info, err := job.Lstat(path)
-		if err != nil {
-			return nil // not made
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		if err := act(); err != nil {
+		if err == nil {
+			err = act()
+		}
+		if err != nil {
 			return &moveError{do: do, path: path, info: info, err: err}
 		}
 		return nil
@@ -97,9 +101,9 @@ func holder(job *os.Root, err error) error {
 }
 
 // ownerOf returns the user that something belongs to.
-func ownerOf(info fs.FileInfo) (uid uint32, ok bool) {
+func ownerOf(info fs.FileInfo) (uid int, ok bool) {
 	s, ok := statOf(info)
-	return s.Uid, ok
+	return int(s.Uid), ok
 }
 
 // groupOf returns the group that something belongs to.

@@ -249,7 +249,7 @@ func (l *lossy) Add(ctx context.Context, req downloader.AddRequest) (downloader.
 
 func TestAJobWhoseAnswerWasLostIsRemoved(t *testing.T) {
 	l := &lossy{daemon: daemon{stuck: true}}
-	got := l.daemon.run(t, t.Context(), downloader.SourceTorrent, func(o *Options) { o.Driver = l })
+	got := l.run(t, t.Context(), downloader.SourceTorrent, func(o *Options) { o.Driver = l })
 	if l.adds != 2 || l.removed != 1 || !errs.Is(got[0].Err, errs.DeadlineExceeded) {
 		t.Errorf("added %d times, removed %d times: %+v", l.adds, l.removed, got)
 	}

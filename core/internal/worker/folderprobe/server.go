@@ -5,14 +5,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 const (
@@ -60,7 +60,8 @@ func serve(ctx context.Context, localAddress string, s sample) (*server, error) 
 	w.http = &http.Server{
 		Handler: w.bounded(mux), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
 		WriteTimeout: Timeout, IdleTimeout: headerTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: log.New(io.Discard, "", 0), // who hangs up is no news
+		// Who hangs up is no news.
+		ErrorLog: hclog.NewNullLogger().StandardLogger(&hclog.StandardLoggerOptions{}),
 	}
 	w.done.Go(func() { _ = w.http.Serve(l) }) // it ends by close
 	return w, nil

@@ -87,7 +87,7 @@ func (p *probe) errNotMoved(e *moveError) error {
 		whose = fmt.Sprintf("what belongs to %s with mode %s", userName(uid), e.info.Mode())
 	}
 	err := errs.Wrap(e, errs.PathNotWritable, "The downloader can write to %s, but haul, which runs as %s, may not %s %s.",
-		p.Root, userName(uint32(os.Geteuid())), e.do, whose)
+		p.Root, userName(os.Geteuid()), e.do, whose)
 	stays := ""
 	if p.left != nil {
 		stays = fmt.Sprintf(" What the test wrote stays in %s until you delete it.", filepath.Dir(p.Dir))
@@ -108,8 +108,8 @@ func (p *probe) hintGroup() string {
 	return "usermod -a -G " + id + " USER"
 }
 
-func userName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
+func userName(uid int) string {
+	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}
