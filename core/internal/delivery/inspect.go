@@ -106,11 +106,11 @@ func inspectEntry(ctx context.Context, source *os.Root, top string) (Entry, erro
 // walk calls fn for a file, or for a folder and then all that is below it, and
 // fails with errs.UnsafeFile at anything else. It follows no link.
 func walk(ctx context.Context, root *os.Root, name string, fn func(name string, info fs.FileInfo) error) error {
-	return walkSome(ctx, root, name, func(string) bool { return true }, fn)
+	return walkSome(ctx, root, name, func(_ string, names []string) []string { return names }, fn)
 }
 
-// walkSome is walk for what is wanted.
-func walkSome(ctx context.Context, root *os.Root, name string, wanted func(name string) bool, fn func(name string, info fs.FileInfo) error) error {
+// walkSome is walk for those names in a folder that are wanted.
+func walkSome(ctx context.Context, root *os.Root, name string, wanted func(dir string, names []string) []string, fn func(name string, info fs.FileInfo) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -128,12 +128,8 @@ func walkSome(ctx context.Context, root *os.Root, name string, wanted func(name 
 	if err != nil {
 		return err
 	}
-	for _, child := range names {
-		name := filepath.Join(name, child)
-		if !wanted(name) {
-			continue
-		}
-		if err := walkSome(ctx, root, name, wanted, fn); err != nil {
+	for _, child := range wanted(name, names) {
+		if err := walkSome(ctx, root, filepath.Join(name, child), wanted, fn); err != nil {
 			return err
 		}
 	}

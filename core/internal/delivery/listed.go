@@ -10,23 +10,43 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
-// listed knows what of a job's data is delivered: its files, and the folders
-// that lead to them. Names are those of the operating system.
-type listed map[string]bool
+// listed knows what of a job's data is delivered: the names in each folder that
+// are its files, or lead to them. Names are those of the operating system.
+type listed map[string]map[string]bool
 
 func listOf(files []downloader.File) listed {
 	l := listed{}
 	for _, f := range files {
-		for name := path.Clean(f.Path); name != "." && !l[filepath.FromSlash(name)]; name = path.Dir(name) {
-			l[filepath.FromSlash(name)] = true
+		for name := path.Clean(f.Path); name != "."; name = path.Dir(name) {
+			dir, base := filepath.FromSlash(path.Dir(name)), path.Base(name)
+			if l[dir] == nil {
+				l[dir] = map[string]bool{}
+			}
+			l[dir][base] = true
 		}
 	}
 	return l
 }
 
+// among returns which of the names in a folder are delivered. Some file systems
+// spell a name in another way than it was given to them: where a listed one is
+// not among the names nobody can tell which it is, and all of them count.
+func (l listed) among(dir string, names []string) []string {
+	wanted, found := l[dir], make([]string, 0, len(names))
+	for _, name := range names {
+		if wanted[name] {
+			found = append(found, name)
+		}
+	}
+	if len(found) == 0 || len(found) < len(wanted) {
+		return names
+	}
+	return found
+}
+
 // walkListed is walk, without what is not listed.
 func (x *execution) walkListed(ctx context.Context, top string, fn func(name string, info fs.FileInfo) error) error {
-	return walkSome(ctx, x.from, top, func(name string) bool { return x.listed[name] }, fn)
+	return walkSome(ctx, x.from, top, x.listed.among, fn)
 }
 
 // prune removes from a folder what is not delivered, such as parts of files
@@ -39,7 +59,7 @@ func (x *execution) prune(ctx context.Context, top string) error {
 	return prune(ctx, x.from, top, x.listed)
 }
 
-func prune(ctx context.Context, root *os.Root, dir string, keep listed) error {
+func prune(ctx context.Context, root *os.Root, dir string, l listed) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -47,9 +67,13 @@ func prune(ctx context.Context, root *os.Root, dir string, keep listed) error {
 	if err != nil {
 		return err
 	}
+	keep := map[string]bool{}
+	for _, name := range l.among(dir, names) {
+		keep[name] = true
+	}
 	for _, child := range names {
 		name := filepath.Join(dir, child)
-		if !keep[name] {
+		if !keep[child] {
 			if err := root.RemoveAll(name); err != nil {
 				return err
 			}
@@ -60,7 +84,7 @@ func prune(ctx context.Context, root *os.Root, dir string, keep listed) error {
 			return err
 		}
 		if info.IsDir() {
-			if err := prune(ctx, root, name, keep); err != nil {
+			if err := prune(ctx, root, name, l); err != nil {
 				return err
 			}
 		}
