@@ -43,7 +43,7 @@ type limits struct {
 	settle time.Duration
 }
 
-// defaultLimits leave time for Transmission, which begins with a web seed after
+// defaultLimits leave time for daemons that begin with a web seed only after
 // two or three seconds.
 var defaultLimits = limits{work: 15 * time.Second, reach: 8 * time.Second, settle: 2 * time.Second}
 
