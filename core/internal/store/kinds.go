@@ -49,14 +49,14 @@ const (
 
 func newKinds(box *secret.Box) *kinds {
 	return &kinds{
-		task: kind[core.Task]{
+		task: withSealedOptions(kind[core.Task]{
 			name: "task", id: func(t *core.Task) string { return string(t.ID) },
 			entries: taskEntries, counters: taskCounters,
-		},
-		job: kind[core.Job]{
+		}, box, func(t *core.Task) *json.RawMessage { return &t.Options }),
+		job: withSealedOptions(kind[core.Job]{
 			name: "job", id: func(j *core.Job) string { return string(j.ID) },
 			entries: func(j *core.Job) []string { return []string{jobNodeIndex + string(j.Node) + "/" + string(j.ID)} },
-		},
+		}, box, func(j *core.Job) *json.RawMessage { return &j.Options }),
 		user: kind[core.User]{
 			name: "user", id: func(u *core.User) string { return string(u.ID) },
 			unique: func(u *core.User) []string { return []string{userNames + u.Name} },
@@ -73,7 +73,7 @@ func newKinds(box *secret.Box) *kinds {
 			name: "node", id: func(n *core.Node) string { return string(n.ID) },
 			unique: func(n *core.Node) []string { return []string{nodeNames + n.Name} },
 		},
-		downloader: downloaderKind(box),
+		downloader: withSealedOptions(downloaderKind(box), box, func(d *core.Downloader) *json.RawMessage { return &d.Options }),
 		storage: kind[core.Storage]{
 			name: "storage", id: func(s *core.Storage) string { return string(s.ID) },
 			unique: func(s *core.Storage) []string { return []string{storageNames + s.Name} },
@@ -178,9 +178,7 @@ func downloaderKind(box *secret.Box) kind[core.Downloader] {
 	}
 }
 
-// sameDownloader compares in clear, since nothing is sealed alike twice.
+// sameDownloader also compares what a downloader's JSON leaves out.
 func sameDownloader(a, b *core.Downloader) bool {
-	plainA, errA := json.Marshal(a)
-	plainB, errB := json.Marshal(b)
-	return errA == nil && errB == nil && bytes.Equal(plainA, plainB) && bytes.Equal(a.Settings, b.Settings)
+	return samePlain(a, b) && bytes.Equal(a.Settings, b.Settings)
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -157,11 +158,23 @@ func TestTheStoredFormStays(t *testing.T) {
 
 func TestNoSecretIsStoredInClear(t *testing.T) {
 	f := open(t)
+	options := json.RawMessage(`{"http-passwd":"hunter2"}`)
 	other := exampleDownloader
-	other.ID, other.Name = "d2", "other"
+	other.ID, other.Name, other.Options = "d2", "other", options
+	job := exampleJob
+	job.Options = options
+	created, put := newTask(alice, core.StateQueued), newTask(alice, core.StateQueued)
+	created.Options, put.Options = options, options
+	f.create(t, created)
 	f.update(t, func(tx *store.Tx) error {
-		return errors.Join(tx.PutDownloader(&exampleDownloader), tx.PutDownloader(&other))
+		return errors.Join(tx.PutDownloader(&exampleDownloader), tx.PutDownloader(&other), tx.PutJob(&job), tx.PutTask(&put))
 	})
+	if got, err := f.Job(t.Context(), job.ID); err != nil || string(got.Options) != string(options) {
+		t.Errorf("the job's options are %s, %v", got.Options, err)
+	}
+	if got, err := f.Downloader(t.Context(), "d2"); err != nil || string(got.Options) != string(options) {
+		t.Errorf("the downloader's options are %s, %v", got.Options, err)
+	}
 	if err := f.kv.Close(); err != nil {
 		t.Fatal(err)
 	}
