@@ -191,6 +191,8 @@ func (j *job) apply(e stepDone) {
 	switch e.adjusted {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
+		// A magnet link may stop for its first selection after that was made.
+		j.ran = j.ran && (len(was.Files) > 0 || j.Job.Source.Kind != downloader.SourceMagnet)
 	case adjustLimits:
 		j.Applied.Limits = e.limits
 	case adjustPause:

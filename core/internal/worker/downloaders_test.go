@@ -13,10 +13,13 @@ import (
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
 )
 
-func TestSettingsAreSealedInTheJournal(t *testing.T) {
-	w := newWorld(t, scripted.Options{})
+func TestSettingsAndOptionsAreSealedInTheJournal(t *testing.T) {
+	w, driver := orderlyWorld(t)
 	r := w.start()
-	r.send(w.full())
+	job := newJob()
+	job.Options = []byte(`{"http-passwd":"hunter2"}`)
+	r.send(w.full(job))
+	r.waitAdded(job.ID)
 	r.stop()
 	res, err := w.kv.Range(context.Background(), store.RangeRequest{})
 	if err != nil {
@@ -31,6 +34,15 @@ func TestSettingsAreSealedInTheJournal(t *testing.T) {
 	again.waitHealth(core.HealthOK)
 	if got := string(w.plugin.Config().Settings); got != `{"secret":"hunter2"}` {
 		t.Errorf("after a restart the settings are %s", got)
+	}
+	w.plugin.Forget(string(job.ID))
+	again.waitFor("another Add", func() bool {
+		driver.mu.Lock()
+		defer driver.mu.Unlock()
+		return len(driver.adds) == 2
+	})
+	if got := string(driver.lastAdd().Options); got != string(job.Options) {
+		t.Errorf("after a restart the job's options are %s", got)
 	}
 }
 

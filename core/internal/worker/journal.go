@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 
 // The keys of the journal:
 //
-//	job/<id>          record
+//	job/<id>          record, its options sealed
 //	content/<id>      the torrent or metalink file of a job, as it is
 //	downloader/<id>   downloaderRecord
 //	storage/<id>      core.DesiredStorage
@@ -57,11 +58,19 @@ func (c *changes) delete(key string) {
 	c.ops = append(c.ops, store.Op{Type: store.OpDelete, Key: key})
 }
 
-func (c *changes) putJob(j *job) error {
+func (c *changes) putJob(box Box, j *job) error {
 	if j.newContent != nil {
 		c.ops = append(c.ops, store.Op{Type: store.OpPut, Key: keyContent + string(j.Job.ID), Value: j.newContent})
 	}
-	return c.put(keyJob+string(j.Job.ID), &j.record)
+	r, key := j.record, keyJob+string(j.Job.ID)
+	if len(r.Job.Options) > 0 {
+		sealed, err := json.Marshal(box.Seal(r.Job.Options, []byte(key)))
+		if err != nil {
+			return fmt.Errorf("seal options of %s: %w", key, err)
+		}
+		r.Job.Options = sealed
+	}
+	return c.put(key, &r)
 }
 
 func (c *changes) deleteJob(id core.JobID) {
@@ -151,7 +160,7 @@ func (n *Node) load(ctx context.Context) error {
 	}
 	return n.journal.each(ctx, keyJob, func(id string, value []byte) error {
 		j := &job{ran: true}
-		if err := decode(value, &j.record); err != nil {
+		if err := n.journal.job(id, value, &j.record); err != nil {
 			bad(err, keyJob, id)
 			return nil
 		}
@@ -160,6 +169,19 @@ func (n *Node) load(ctx context.Context) error {
 		n.jobs[j.Job.ID] = j
 		return nil
 	})
+}
+
+// job reads a record. Options that were stored as an object are as they are.
+func (l *journal) job(id string, value []byte, r *record) error {
+	if err := decode(value, r); err != nil || !bytes.HasPrefix(r.Job.Options, []byte{'"'}) {
+		return err
+	}
+	var sealed []byte
+	err := json.Unmarshal(r.Job.Options, &sealed)
+	if err == nil {
+		r.Job.Options, err = l.box.Open(sealed, []byte(keyJob+id))
+	}
+	return err
 }
 
 func (l *journal) downloader(id string, value []byte) (core.DesiredDownloader, error) {

@@ -182,7 +182,7 @@ func (n *Node) jobOps() []store.Op {
 		if j == nil {
 			continue
 		}
-		if err := c.putJob(j); err != nil {
+		if err := c.putJob(n.journal.box, j); err != nil {
 			n.log.Error("encode a job", "job", id, "err", err)
 		}
 	}

@@ -165,6 +165,9 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 	if j.hasData {
 		return // it is not followed any more, and needs nothing but its files
 	}
+	if since >= j.addedAt && daemonPhases[s.Phase] == core.JobDownloading {
+		j.ran = true // what was asked for before the last order tells nothing of it
+	}
 	switch {
 	case s.Phase == downloader.PhaseGone:
 		n.onGone(j, since)
@@ -207,14 +210,21 @@ func (n *Node) onGone(j *job, since uint64) {
 	if since < j.addedAt {
 		return // asked before it was added
 	}
+	j.lose()
+	n.metrics.lost.Inc()
+	n.log.Warn("the downloader has lost a job, adding it again", "job", j.Job.ID, "times", j.Lost)
+}
+
+// lose begins a job anew at its downloader. The tries of orders that it could
+// not follow any more do not count for the next Add.
+func (j *job) lose() {
 	j.Phase, j.Ref, j.Applied = core.JobAdding, nil, applied{}
+	j.retry, j.waiting = retry{}, nil
 	j.Lost++
 	if j.Lost > 1 {
 		j.retry.at = time.Now().Add(pause(j.Lost - 1))
 	}
 	j.save()
-	n.metrics.lost.Inc()
-	n.log.Warn("the downloader has lost a job, adding it again", "job", j.Job.ID, "times", j.Lost)
 }
 
 // learn keeps a status, and reports whether it tells anything new.
@@ -228,7 +238,6 @@ func (n *Node) learn(j *job, s *downloader.Status) bool {
 	}
 	j.status, j.phase = *s, phase
 	j.fileCount = max(j.fileCount, len(s.Files))
-	j.ran = j.ran || phase == core.JobDownloading
 	if s.Name != "" {
 		j.Name = s.Name
 	}

@@ -1,0 +1,37 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+)
+
+func TestAnAnswerFromBeforeAnOrderDoesNotShowThatItWasFollowed(t *testing.T) {
+	n := &Node{state: newState()}
+	b := newBackend(core.DesiredDownloader{})
+	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
+	n.jobs["j"] = j
+	b.track("j", *j.Ref)
+	asked := n.tick()
+	j.addedAt = n.tick() // resumed meanwhile
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading}, asked)
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhasePaused}, n.tick())
+	if what, _ := j.adjusts(); what != adjustResume {
+		t.Errorf("the lost order is not given again, but %v", what)
+	}
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading}, n.tick())
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhasePaused}, n.tick())
+	if what, _ := j.adjusts(); what != adjustNone {
+		t.Errorf("what somebody stopped by hand is not left alone: %v", what)
+	}
+}
+
+func TestTriesOfOrdersDoNotCountForTheAddOfALostJob(t *testing.T) {
+	j := &job{record: record{Phase: core.JobQueued}, retry: retry{tries: maxTries, at: time.Now().Add(time.Hour)}}
+	j.lose()
+	if j.retry.tries != 0 || j.retry.at.After(time.Now()) || j.Phase != core.JobAdding {
+		t.Errorf("the job begins with %+v", j.retry)
+	}
+}
