@@ -15,25 +15,18 @@ func (c *Candidate) load() float64 { return float64(c.Active+1) / float64(max(c.
 // Place returns the index of the least loaded candidate that can start a task
 // now, or -1 and what the task waits for.
 func Place(w Want, candidates []Candidate) (int, *core.Waiting) {
-	best := -1
+	if i := choose(w, candidates); i >= 0 {
+		return i, nil
+	}
 	var why *core.Waiting
 	for i := range candidates {
 		c := &candidates[i]
 		if !c.suits(w) {
 			continue
 		}
-		if reason := c.blocked(); reason != nil {
-			if why == nil || why.Code == errs.DownloaderDisabled {
-				why = reason
-			}
-			continue
+		if reason := c.blocked(); reason != nil && (why == nil || why.Code == errs.DownloaderDisabled) {
+			why = reason
 		}
-		if best < 0 || c.load() < candidates[best].load() {
-			best = i
-		}
-	}
-	if best >= 0 {
-		return best, nil
 	}
 	if why == nil {
 		why = unmet(w, candidates)
@@ -41,20 +34,39 @@ func Place(w Want, candidates []Candidate) (int, *core.Waiting) {
 	return -1, why
 }
 
+// choose returns the index of the least loaded candidate that can start a task
+// now, or -1. It looks last at what costs most: whether the options fit.
+func choose(w Want, candidates []Candidate) int {
+	best := -1
+	for i := range candidates {
+		c := &candidates[i]
+		if !c.matches(w) || !c.open() || best >= 0 && c.load() >= candidates[best].load() || c.refuses(w) != nil {
+			continue
+		}
+		best = i
+	}
+	return best
+}
+
+// open reports whether the candidate takes jobs now.
+func (c *Candidate) open() bool {
+	return c.Enabled && c.Trouble == nil && c.Sources != nil && c.Active < c.MaxActive
+}
+
 // blocked says why the candidate takes no job now; nil when it does.
 func (c *Candidate) blocked() *core.Waiting {
 	switch {
+	case c.open():
+		return nil
 	case !c.Enabled:
 		return &core.Waiting{Code: errs.DownloaderDisabled, Message: fmt.Sprintf("Downloader %q is disabled.", c.Name)}
 	case c.Trouble != nil:
 		return c.Trouble
 	case c.Sources == nil:
 		return &core.Waiting{Code: errs.PluginStarting, Message: fmt.Sprintf("The plugin of downloader %q has not started yet.", c.Name)}
-	case c.Active >= c.MaxActive:
-		return &core.Waiting{
-			Code:    core.WaitingForSlot,
-			Message: fmt.Sprintf("Downloader %q runs %d jobs already, as many as it may.", c.Name, c.Active),
-		}
 	}
-	return nil
+	return &core.Waiting{
+		Code:    core.WaitingForSlot,
+		Message: fmt.Sprintf("Downloader %q runs %d jobs already, as many as it may.", c.Name, c.Active),
+	}
 }

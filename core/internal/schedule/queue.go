@@ -68,33 +68,57 @@ type Assignment struct {
 // first, and counts them into the candidates' Active.
 func (q *Queue) Assign(candidates []Candidate, limit int) []Assignment {
 	var out []Assignment
-	blocked := map[Want]bool{}
-	for len(out) < limit {
-		e := q.oldest(blocked)
-		if e == nil {
-			return out
-		}
-		i, _ := Place(e.want, candidates)
+	next := q.byAge()
+	for len(out) < limit && next.Len() > 0 {
+		c := (*next)[0]
+		e := (*c)[0]
+		i := choose(e.want, candidates)
 		if i < 0 {
-			blocked[e.want] = true
+			heap.Pop(next) // no task of this want can start
 			continue
 		}
 		candidates[i].Active++
 		q.Remove(e.id)
 		out = append(out, Assignment{Task: e.id, Want: e.want, Node: candidates[i].Node, Downloader: candidates[i].ID})
+		if c.Len() == 0 {
+			heap.Pop(next)
+		} else {
+			heap.Fix(next, 0)
+		}
 	}
 	return out
 }
 
-// oldest returns the oldest task of those classes that are not blocked.
-func (q *Queue) oldest(blocked map[Want]bool) *entry {
-	var found *entry
-	for w, c := range q.classes {
-		if !blocked[w] && (found == nil || (*c)[0].id < found.id) {
-			found = (*c)[0]
-		}
+// byAge returns the classes, the one with the oldest task on top.
+func (q *Queue) byAge() *classes {
+	all := make(classes, 0, len(q.classes))
+	for _, c := range q.classes {
+		all = append(all, c)
 	}
-	return found
+	heap.Init(&all)
+	return &all
+}
+
+// classes is a heap of those that have tasks.
+type classes []*class
+
+func (c classes) Len() int           { return len(c) }
+func (c classes) Less(i, j int) bool { return (*c[i])[0].id < (*c[j])[0].id }
+func (c classes) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+
+// Push is for package heap.
+func (c *classes) Push(x any) {
+	if added, ok := x.(*class); ok {
+		*c = append(*c, added)
+	}
+}
+
+// Pop is for package heap. It looks at no task: the class may have none left.
+func (c *classes) Pop() any {
+	old := *c
+	last := old[len(old)-1]
+	*c = old[:len(old)-1]
+	return last
 }
 
 // entry is a task in the queue.

@@ -174,3 +174,36 @@ func BenchmarkAssignFrom100000(b *testing.B) {
 		}
 	}
 }
+
+func TestAFullDownloaderCostsNoLookAtOptions(t *testing.T) {
+	q := NewQueue()
+	for i := range 100 {
+		q.Push(Want{Kind: downloader.SourceHTTP, Options: unique.Make(fmt.Sprint(i))}, core.TaskID(fmt.Sprintf("t%03d", i)))
+	}
+	looks := 0
+	c := candidate("a", func(c *Candidate) {
+		c.MaxActive = 3
+		c.CheckOptions = func(string) error { looks++; return nil }
+	})
+	got := q.Assign([]Candidate{c}, 50)
+	if len(got) != 3 || got[0].Task != "t000" || got[2].Task != "t002" || looks != 3 {
+		t.Errorf("got %+v after %d looks", got, looks)
+	}
+}
+
+func BenchmarkAssignAmongManyWants(b *testing.B) {
+	q := NewQueue()
+	for i := range 10_000 {
+		options := unique.Make(fmt.Sprintf(`{"checksum":"%d"}`, i))
+		q.Push(Want{Kind: downloader.SourceHTTP, Downloader: "full", Options: options}, core.NewID[core.TaskID]())
+	}
+	full := candidate("full", func(c *Candidate) {
+		c.MaxActive = 0
+		c.CheckOptions = func(string) error { return nil }
+	})
+	for b.Loop() {
+		if got := q.Assign([]Candidate{full, candidate("other", nil)}, 512); len(got) > 0 {
+			b.Fatal(got)
+		}
+	}
+}
