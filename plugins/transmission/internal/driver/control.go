@@ -88,8 +88,11 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 	if one == nil {
 		return errs.New(errs.JobNotFound, "Transmission does not have the job.")
 	}
-	if err := d.selectFiles(ctx, h.Hash, files, len(one.files)); err != nil {
-		return err
+	// Each change makes the daemon plan anew what it asks its peers for.
+	if !one.isChosen(files) {
+		if err := d.selectFiles(ctx, h.Hash, files, len(one.files)); err != nil {
+			return err
+		}
 	}
 	d.memory.update(h.Hash, func(m *memo) {
 		m.selection, m.whole = nil, false

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -24,8 +25,7 @@ func TestWhatTheDiskRefusesIsExplained(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, errs.PathNotWritable},
-		"a full disk":         {"webmulti", fillUp, errs.OutOfSpace},
-		"a name that is long": {"toolong", func(*testing.T, string) {}, errs.InvalidTorrent},
+		"a full disk": {"webmulti", fillUp, errs.OutOfSpace},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -38,8 +38,7 @@ func TestWhatTheDiskRefusesIsExplained(t *testing.T) {
 			}
 			c.spoil(t, req.Dir)
 			r := own.add(req)
-			var s downloader.Status
-			eventually(t, "the job to fail", func() bool { s = r.check(); return s.Phase == downloader.PhaseFailed })
+			s := r.awaitThat("to fail", func(s downloader.Status) bool { return s.Phase == downloader.PhaseFailed })
 			if !errs.Is(s.Err, c.want) || errs.HintOf(s.Err) == "" || s.DoneBytes != 0 {
 				t.Errorf("failed with %v (%s), %d bytes done", s.Err, s.Message, s.DoneBytes)
 			}
@@ -61,4 +60,27 @@ func fillUp(t *testing.T, dir string) {
 			t.Errorf("%s: %v", out, err)
 		}
 	})
+}
+
+func TestTheDaemonsWordsAreUnderstood(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]errs.Code{
+		"No space left on device (/srv/x)":                                  errs.OutOfSpace,
+		"Couldn't save 'x.bin': No space left on device (28)":               errs.OutOfSpace,
+		"Disk quota exceeded (/srv/x)":                                      errs.OutOfSpace,
+		"Permission denied (/srv/x)":                                        errs.PathNotWritable,
+		"Read-only file system (/srv/x)":                                    errs.PathNotWritable,
+		"File name too long (/srv/x)":                                       errs.InvalidTorrent,
+		`No data found! Ensure your drives are connected or use "Set Loc…"`: errs.FilesMissing,
+		"Input/output error (/srv/x)":                                       errs.DownloaderError,
+		"":                                                                  errs.DownloaderError,
+	} {
+		err := (&torrent{err: localError, message: words}).failed()
+		if !errs.Is(err, want) || strings.Contains(errs.MessageOf(err)+errs.HintOf(err), "/srv") {
+			t.Errorf("%q: %v", words, err)
+		}
+	}
+	if err := (&torrent{err: 2, message: "Unregistered torrent"}).failed(); err != nil {
+		t.Errorf("a tracker's words: %v", err)
+	}
 }

@@ -74,6 +74,17 @@ func (d *details) choose(files []int) {
 	}
 }
 
+// isChosen reports whether these files are wanted, and no others.
+func (d *details) isChosen(files []int) bool {
+	var wanted []int
+	for _, f := range d.files {
+		if !f.Skipped {
+			wanted = append(wanted, f.Index)
+		}
+	}
+	return len(files) > 0 && slices.Equal(wanted, files)
+}
+
 func wantedBytes(files []downloader.File) int64 {
 	var total int64
 	for _, f := range files {
