@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -39,7 +40,8 @@ func readBinary(path string, known binary) (binary, error) {
 
 // openTrusted opens a file that may be a plugin's.
 func openTrusted(path string) (_ *os.File, _ fs.FileInfo, err error) {
-	f, err := os.Open(path)
+	// A named pipe would otherwise wait for a writer, for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, errUnreadable(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -60,6 +61,10 @@ func TestPluginsThatOthersCanReplaceAreRefused(t *testing.T) {
 		{"a folder of a plugin's name", func(t *testing.T, r *rig) {
 			must(t, os.Remove(r.path("good")))
 			must(t, os.Mkdir(r.path("good"), 0o755))
+		}, errs.PluginIncompatible},
+		{"a named pipe that nobody writes to", func(t *testing.T, r *rig) {
+			must(t, os.Remove(r.path("good")))
+			must(t, syscall.Mkfifo(r.path("good"), 0o755))
 		}, errs.PluginIncompatible},
 		{"a link to nothing", func(t *testing.T, r *rig) {
 			must(t, os.Remove(r.path("good")))
