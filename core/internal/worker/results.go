@@ -233,7 +233,7 @@ func (n *Node) learn(j *job, s *downloader.Status) bool {
 	if !known {
 		phase = j.phase
 	}
-	if phase == j.phase && sameStatus(&j.status, s) {
+	if phase == j.phase && len(s.Files) <= j.fileCount && sameStatus(&j.status, s) {
 		return false
 	}
 	j.status, j.phase = *s, phase

@@ -35,3 +35,20 @@ func TestTriesOfOrdersDoNotCountForTheAddOfALostJob(t *testing.T) {
 		t.Errorf("the job begins with %+v", j.retry)
 	}
 }
+
+func TestAListOfFilesThatComesLateLetsASelectionEnd(t *testing.T) {
+	n := &Node{state: newState()}
+	b := newBackend(core.DesiredDownloader{})
+	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
+	j.Applied.Files = []int{1} // and all are wanted now
+	n.jobs["j"] = j
+	b.track("j", *j.Ref)
+	loading := downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading, TotalBytes: 5}
+	n.onStatus(b, &loading, n.tick())
+	listed := loading
+	listed.Files = []downloader.File{{Index: 0}, {Index: 1}}
+	n.onStatus(b, &listed, n.tick())
+	if what, _ := j.adjusts(); what != adjustFiles {
+		t.Errorf("all files are selected by %v", what)
+	}
+}
