@@ -45,15 +45,11 @@ func (f *downloaderFlags) settings() (*json.RawMessage, error) {
 		all[key] = value
 	}
 	for _, pair := range f.files {
-		key, path, err := cut(pair)
+		key, text, err := readPair(pair)
 		if err != nil {
 			return nil, err
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, errs.Wrap(err, errs.InvalidRequest, "The file %s cannot be read.", path).WithHint("%v", err)
-		}
-		all[key] = strings.TrimRight(string(content), "\r\n")
+		all[key] = text
 	}
 	for _, pair := range f.jsons {
 		key, value, err := cut(pair)
@@ -69,6 +65,19 @@ func (f *downloaderFlags) settings() (*json.RawMessage, error) {
 		return nil, nil
 	}
 	return encode(all)
+}
+
+// readPair reads KEY=PATH; the line end of the file's text does not count.
+func readPair(pair string) (key, text string, err error) {
+	key, path, err := cut(pair)
+	if err != nil {
+		return "", "", err
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", "", errs.Wrap(err, errs.InvalidRequest, "The file %s cannot be read.", path).WithHint("%v", err)
+	}
+	return key, strings.TrimRight(string(content), "\r\n"), nil
 }
 
 func cut(pair string) (key, value string, err error) {

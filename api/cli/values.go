@@ -119,7 +119,7 @@ func parseRate(text string) (int64, error) {
 
 // optionFlags are the options for a downloader on a command line.
 type optionFlags struct {
-	pairs            []string
+	pairs, files     []string
 	download, upload string
 }
 
@@ -127,6 +127,7 @@ const optionHelp = "as KEY=VALUE; may be repeated. A VALUE that is JSON (4, true
 
 func (f *optionFlags) register(c *cobra.Command, what string) {
 	c.Flags().StringArrayVar(&f.pairs, "option", nil, what+", "+optionHelp)
+	c.Flags().StringArrayVar(&f.files, "option-file", nil, what+" whose value is text in a file, as KEY=PATH: for secrets")
 }
 
 func (f *optionFlags) registerLimits(c *cobra.Command) {
@@ -143,6 +144,13 @@ func (f *optionFlags) values() (map[string]any, error) {
 			return nil, err
 		}
 		all[key] = optionValue(value)
+	}
+	for _, pair := range f.files {
+		key, text, err := readPair(pair)
+		if err != nil {
+			return nil, err
+		}
+		all[key] = text
 	}
 	for key, text := range map[string]string{optionDownloadLimit: f.download, optionUploadLimit: f.upload} {
 		if text == "" {
