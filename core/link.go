@@ -23,7 +23,8 @@ type Link interface {
 // Session is one life of a Link. Its methods may be called concurrently.
 type Session interface {
 	// Send hands orders to the node and returns when the node has stored them.
-	// The first orders of a session have Full set.
+	// The first orders of a session have Full set, unless core cannot read all
+	// that it has stored.
 	Send(ctx context.Context, o *Orders) error
 
 	// Receive waits for the next report. The first one of a session has Full

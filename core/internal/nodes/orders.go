@@ -10,9 +10,11 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// fullOrders says everything that is wanted of the node.
+// fullOrders says everything that is wanted of the node. Where a record is
+// damaged that is not all: then nothing is unwanted for not being named, since
+// the node would remove its data.
 func (n *node) fullOrders(ctx context.Context) (*core.Orders, error) {
-	o := &core.Orders{Full: true, Storages: n.service.desiredStorages(), Downloaders: n.service.desiredDownloaders(n.ID)}
+	o := &core.Orders{Storages: n.service.desiredStorages(), Downloaders: n.service.desiredDownloaders(n.ID)}
 	for job, err := range n.service.store.Jobs(ctx, store.JobFilter{Node: n.ID}) {
 		if err != nil {
 			return nil, err
@@ -22,6 +24,9 @@ func (n *node) fullOrders(ctx context.Context) (*core.Orders, error) {
 			return nil, err
 		}
 		o.Jobs = append(o.Jobs, *desired)
+	}
+	if o.Full = n.service.store.KnowsAllWanted(); !o.Full {
+		n.service.log.Error("a damaged record may hide what is wanted: the node keeps what nobody names", "node", n.Name)
 	}
 	return o, nil
 }

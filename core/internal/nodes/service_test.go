@@ -100,6 +100,7 @@ func (o *observer) Wake() { o.wakes <- struct{}{} }
 
 type world struct {
 	t       *testing.T
+	db      store.KV
 	store   *store.Store
 	node    core.Node
 	far     *scriptedNode
@@ -121,7 +122,7 @@ func newWorld(t *testing.T, autoCreate bool) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, node: core.Node{ID: core.NewID[core.NodeID](), Name: "local"}, far: newScriptedNode(),
+		t: t, db: db, node: core.Node{ID: core.NewID[core.NodeID](), Name: "local"}, far: newScriptedNode(),
 		seen:  &observer{jobs: make(chan []core.ObservedJob, 100), wakes: make(chan struct{}, 100)},
 		admin: core.WithIdentity(t.Context(), &core.Identity{Permissions: []core.Permission{core.PermissionAdmin}}),
 		user:  core.WithIdentity(t.Context(), &core.Identity{Permissions: []core.Permission{core.PermissionDownload}}),
@@ -206,6 +207,22 @@ func TestASessionBeginsWithEverythingAndGoesOnWithWhatChanges(t *testing.T) {
 	w.service.Dispatch(w.node.ID, job.ID)
 	if o := receive(t, w.far.orders, "the changed job"); len(o.Jobs) != 1 || o.Jobs[0].Revision != 2 {
 		t.Fatalf("orders %+v", o)
+	}
+}
+
+func TestNothingIsUnwantedWhileARecordIsDamaged(t *testing.T) {
+	w := newWorld(t, false)
+	job := &core.Job{ID: core.NewID[core.JobID](), Node: w.node.ID, Revision: 1, Wish: core.JobRun}
+	if err := w.store.Update(t.Context(), func(tx *store.Tx) error { return tx.PutJob(job) }); err != nil {
+		t.Fatal(err)
+	}
+	spoilt := store.Op{Type: store.OpPut, Key: "job/" + string(job.ID), Value: []byte("spoilt")}
+	if _, err := w.db.Commit(t.Context(), &store.Txn{Then: []store.Op{spoilt}}); err != nil {
+		t.Fatal(err)
+	}
+	w.service.Start(w.seen)
+	if o := receive(t, w.far.orders, "the first orders"); o.Full {
+		t.Error("the node is told to remove what core cannot read")
 	}
 }
 

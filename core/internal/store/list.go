@@ -49,6 +49,17 @@ func (s *Store) Storages(ctx context.Context, limit int, cursor string) ([]core.
 	return page(ctx, s, &s.kinds.storage, source{prefix: s.kinds.storage.prefix()}, limit, cursor)
 }
 
+// KnowsAllWanted reports whether no list of jobs, downloaders or storages had to
+// leave out a damaged record so far: what is not in them may be wanted all the same.
+func (s *Store) KnowsAllWanted() bool {
+	for _, name := range []string{s.kinds.job.name, s.kinds.downloader.name, s.kinds.storage.name} {
+		if _, damaged := s.damaged.Load(name); damaged {
+			return false
+		}
+	}
+	return true
+}
+
 // JobFilter selects jobs.
 type JobFilter struct {
 	// Node is empty for all nodes.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -45,6 +46,8 @@ type Store struct {
 	log   hclog.Logger
 	now   core.Clock
 	kinds *kinds
+	// damaged has the names of kinds of which a list has left out a record.
+	damaged sync.Map
 	// contended is held by updates that lost to others several times.
 	contended chan struct{}
 }

@@ -101,6 +101,7 @@ func fetch[T any](ctx context.Context, s *Store, k *kind[T], e *Entry, index boo
 		return nil, nil
 	case isDamaged(err):
 		s.log.Error("passing over a damaged record", "record", e.Key, "err", err)
+		s.damaged.Store(k.name, true)
 		return nil, nil
 	}
 	return v, err
