@@ -78,7 +78,11 @@ func (d *Driver) send(ctx context.Context, a addition) (*qbittorrentrpc.Torrent,
 	if err := d.sharing.check(ctx, d); err != nil {
 		return nil, err
 	}
-	taken, err := d.client.Add(ctx, d.fields(a), a.Source.Content)
+	session, err := d.client.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := d.client.Add(ctx, d.fields(a, session.API), a.Source.Content)
 	if err != nil {
 		return nil, addFailure(err, a.Source.Kind)
 	}
@@ -100,7 +104,7 @@ func (d *Driver) send(ctx context.Context, a addition) (*qbittorrentrpc.Torrent,
 
 // fields are those of torrents/add. What the user may set cannot be among the
 // driver's own, as those keys are reserved.
-func (d *Driver) fields(a addition) map[string]string {
+func (d *Driver) fields(a addition, api qbittorrentrpc.APIVersion) map[string]string {
 	f := map[string]string{
 		"savepath":        a.Dir,
 		"autoTMM":         "false",
@@ -119,6 +123,9 @@ func (d *Driver) fields(a addition) map[string]string {
 	}
 	if !d.inTwoSteps(a) {
 		f["tags"] += "," + d.jobTag(a.JobID)
+	}
+	if tag := idleTagOf(a.Limits.Seed); tag != "" && !api.EndsIdleSeeding() {
+		f["tags"] += "," + tag
 	}
 	if a.Source.Kind == downloader.SourceMagnet && len(a.Files) > 0 {
 		f["stopCondition"] = "MetadataReceived"

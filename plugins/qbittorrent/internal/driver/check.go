@@ -9,22 +9,23 @@ import (
 )
 
 // Check implements downloader.Driver: one request for what has changed since
-// the last, shared by all calls of the same time, one more for the files of a
-// torrent, and a few where jobs have just got another phase.
+// the last, shared by all calls of the same time; one more for the files of a
+// torrent that loads, or now and then for links without metadata; and a few
+// where jobs have just got another phase.
 func (d *Driver) Check(ctx context.Context, refs []downloader.Ref) ([]downloader.Status, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	snapshot, err := d.mirror.Refresh(ctx)
+	snapshot, jobs, err := d.look(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
-	jobs := make([]job, len(refs))
-	for i, ref := range refs {
-		jobs[i].id = ref.JobID
-		var ok bool
-		if jobs[i].handle, ok = readHandle(ref); ok {
-			jobs[i].torrent = snapshot.Find(jobs[i].handle.ids()...)
+	if lost, err := d.lostName(ctx, jobs); err != nil {
+		return nil, err
+	} else if lost {
+		d.client.Renew(ctx)
+		if snapshot, jobs, err = d.look(ctx, refs); err != nil {
+			return nil, err
 		}
 	}
 	d.keepOrder(ctx, jobs)
@@ -38,6 +39,23 @@ func (d *Driver) Check(ctx context.Context, refs []downloader.Ref) ([]downloader
 		out[i] = d.status(j)
 	}
 	return out, nil
+}
+
+// look finds the torrents of jobs.
+func (d *Driver) look(ctx context.Context, refs []downloader.Ref) (*qbittorrentrpc.Snapshot, []job, error) {
+	snapshot, err := d.mirror.Refresh(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	jobs := make([]job, len(refs))
+	for i, ref := range refs {
+		jobs[i].id = ref.JobID
+		var ok bool
+		if jobs[i].handle, ok = readHandle(ref); ok {
+			jobs[i].torrent = snapshot.Find(jobs[i].handle.ids()...)
+		}
+	}
+	return snapshot, jobs, nil
 }
 
 // forget drops what is known of torrents that are gone.
@@ -81,7 +99,7 @@ func (d *Driver) setPhase(s *downloader.Status, j job) {
 	s.Phase = phase
 	switch {
 	case phase == downloader.PhaseFailed:
-		s.Err, s.Message = d.failure(j)
+		s.Message, s.Err = d.failure(j)
 	case phase == downloader.PhaseQueued:
 		s.Message = "qBittorrent's queue holds the torrent back; haul has it started."
 	case nothingWanted(j.torrent):

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -245,7 +246,7 @@ func scripted(t *testing.T, api string, login func(n int, rw http.ResponseWriter
 func TestAnOldDaemonAndOneThatForgets(t *testing.T) {
 	t.Parallel()
 	ok := func(_ int, rw http.ResponseWriter) { _, _ = rw.Write([]byte("Ok.")) }
-	address, _ := scripted(t, "2.8.2", ok)
+	address, _ := scripted(t, "2.8.3", ok)
 	wantCode(t, failure(t, newDriver(t, settingsJSON(address, "a", "b"))), errs.DownloaderTooOld)
 
 	address, logins := scripted(t, "2.11.4", ok) // and 403 to everything else
@@ -295,7 +296,7 @@ func TestBadSettings(t *testing.T) {
 	} {
 		_, err := New().Configure(t.Context(), downloader.Config{Settings: []byte(tt.settings), Logger: hclog.NewNullLogger()})
 		wantCode(t, err, errs.InvalidSettings)
-		if e, ok := err.(*errs.Error); ok && tt.field != "" && (len(e.Fields) != 1 || e.Fields[0].Name != tt.field) {
+		if e, ok := errors.AsType[*errs.Error](err); ok && tt.field != "" && (len(e.Fields) != 1 || e.Fields[0].Name != tt.field) {
 			t.Errorf("%s: %+v", tt.settings, e.Fields)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // minAPI is that of qBittorrent 4.4, the first that tells both info hashes.
-var minAPI = qbittorrentrpc.APIVersion{2, 8, 3}
+var minAPI = qbittorrentrpc.APIVersion{2, 8, 4}
 
 // Driver runs jobs at one qBittorrent.
 //
@@ -33,6 +33,7 @@ type Driver struct {
 	orders       *orderBook
 	states       *strangers
 	sharing      *sharing
+	renames      *renames
 	now          func() time.Time
 }
 
@@ -61,7 +62,7 @@ func open(cfg downloader.Config, s settings, now func() time.Time) (*Driver, err
 	return &Driver{
 		downloaderID: cfg.DownloaderID, logger: cfg.Logger, client: client,
 		mirror: qbittorrentrpc.NewMirror(client), userOptions: options, locks: newLocks(),
-		files: newFileCache(), reasons: newReasons(), orders: newOrderBook(), states: newStrangers(), sharing: &sharing{},
+		files: newFileCache(), reasons: newReasons(), orders: newOrderBook(), states: newStrangers(), sharing: &sharing{}, renames: &renames{},
 		now: now,
 	}, nil
 }

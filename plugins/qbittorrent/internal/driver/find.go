@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/plugins/qbittorrent/internal/qbittorrentrpc"
@@ -26,6 +27,16 @@ func (d *Driver) find(ctx context.Context, h handle) (*qbittorrentrpc.Torrent, e
 	}
 	snapshot, err := d.mirror.Refresh(ctx)
 	if err != nil {
+		return nil, err
+	}
+	t = snapshot.Find(h.ids()...)
+	if t == nil || !slices.Contains(h.ids(), t.ID) {
+		return t, nil
+	}
+	// The copy of the list still has it under a name that the daemon does not
+	// know any more; see renames.
+	d.client.Renew(ctx)
+	if snapshot, err = d.mirror.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	return snapshot.Find(h.ids()...), nil

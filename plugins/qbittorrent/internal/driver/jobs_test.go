@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,7 +106,7 @@ func TestAddIsIdempotent(t *testing.T) {
 			b.q.Kill9()
 			b.q.Restart()
 			afterwards := add(t, d, req)
-			for _, ref := range append(refs, again, afterwards) {
+			for _, ref := range slices.Concat(refs, []downloader.Ref{again, afterwards}) {
 				if string(ref.Opaque) != string(refs[0].Opaque) {
 					t.Fatalf("got refs %s and %s", ref.Opaque, refs[0].Opaque)
 				}
@@ -335,7 +336,7 @@ func TestOptions(t *testing.T) {
 			continue
 		}
 		wantCode(t, err, tt.want)
-		if e, ok := err.(*errs.Error); !ok || len(e.Fields) != 1 || e.Fields[0].Name != tt.field {
+		if e, ok := errors.AsType[*errs.Error](err); !ok || len(e.Fields) != 1 || e.Fields[0].Name != tt.field {
 			t.Errorf("%s: %+v", tt.options, err)
 		}
 	}
@@ -614,7 +615,8 @@ func TestAThousandJobsCostOneRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := p.count("") - before; n != looks {
+	// Links without metadata are looked at by one more every few seconds.
+	if n := p.count("") - before; n < looks || n > looks+2 {
 		t.Errorf("%d looks made %d requests", looks, n)
 	}
 	if n := p.connections(); n > 2 {

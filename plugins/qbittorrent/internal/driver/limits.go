@@ -24,6 +24,9 @@ func (d *Driver) SetLimits(ctx context.Context, ref downloader.Ref, limits downl
 	if err := d.client.SetRates(ctx, j.torrent.ID, limits.DownloadRate, limits.UploadRate); err != nil {
 		return err
 	}
+	if err := d.setIdleTag(ctx, j.torrent, limits.Seed); err != nil {
+		return err
+	}
 	return d.client.SetShareLimits(ctx, j.torrent.ID, shareLimits(limits.Seed))
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/haul-dl/haul/plugins/qbittorrent/internal/qbittorrentrpc"
 )
 
 // orderEvery is how long an order is given to take effect: a new state shows up
@@ -34,7 +36,7 @@ func (d *Driver) keepOrder(ctx context.Context, jobs []job) {
 		}
 		t := j.torrent
 		switch {
-		case isUp(t.State) && !isStoppedUp(t.State) && mustNotSeed(t) && !nothingWanted(t):
+		case seeds(t) && (mustNotSeed(t) || isIdle(t, d.now())):
 			stop = append(stop, t.ID)
 		case isUp(t.State) && t.ForceStart:
 			unforce = append(unforce, t.ID)
@@ -52,6 +54,11 @@ func (d *Driver) keepOrder(ctx context.Context, jobs []job) {
 	d.give(ctx, orderForce, force, func(ctx context.Context, ids ...string) error {
 		return d.client.ForceStart(ctx, true, ids...)
 	})
+}
+
+// seeds reports whether a torrent is loaded and not stopped yet.
+func seeds(t *qbittorrentrpc.Torrent) bool {
+	return isUp(t.State) && !isStoppedUp(t.State) && !nothingWanted(t)
 }
 
 // give gives an order to those torrents that have not just had it.

@@ -111,16 +111,16 @@ var systemErrors = []struct {
 	{"No such file or directory", errs.FilesMissing, "Files of the torrent are missing in the download folder."},
 }
 
-// failure says why a torrent failed, and what the daemon said for the details.
-func (d *Driver) failure(j job) (err error, message string) {
+// failure says why a torrent failed, and what the system said, for the details.
+func (d *Driver) failure(j job) (message string, err error) {
 	if j.torrent.State == "missingFiles" {
-		return errs.New(errs.FilesMissing, "qBittorrent does not find the files that it has loaded.").
-			WithHint("Retry the task to load them again."), ""
+		return "", errs.New(errs.FilesMissing, "qBittorrent does not find the files that it has loaded.").
+			WithHint("Retry the task to load them again.")
 	}
 	r := d.reasons.get(j.torrent.ID)
 	for _, e := range systemErrors {
 		if strings.Contains(r.text, e.text) {
-			return errs.Wrap(errors.New(r.text), e.code, "%s", e.msg), e.text
+			return e.text, errs.Wrap(errors.New(r.text), e.code, "%s", e.msg)
 		}
 	}
 	failed := errs.New(errs.DownloaderError, "qBittorrent reports an error of the torrent.").
@@ -128,5 +128,5 @@ func (d *Driver) failure(j job) (err error, message string) {
 	if r.text != "" {
 		failed.Err = errors.New(r.text)
 	}
-	return failed, ""
+	return "", failed
 }

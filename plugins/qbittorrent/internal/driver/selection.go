@@ -77,7 +77,7 @@ func (d *Driver) listFiles(ctx context.Context, j job) ([]downloader.File, error
 		return nil, errJobNotFound()
 	}
 	slices.SortFunc(list, func(a, b qbittorrentrpc.File) int { return a.Index - b.Index })
-	indexes, err := d.realIndexes(ctx, j, len(list))
+	indexes, err := d.realIndexes(ctx, j, list)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,8 @@ const sharingLasts = time.Minute
 // sharing knows whether the daemon would remove a torrent, maybe with its data,
 // when it reaches its share limit, before haul has seen that it is complete.
 type sharing struct {
-	mu      sync.Mutex // guards what is below
-	safe    time.Time  // when it was last seen that it would not
-	version string
+	mu   sync.Mutex // guards safe
+	safe time.Time  // when it was last seen that it would not
 }
 
 // check fails where torrents would be removed. From 5.2 each torrent has an

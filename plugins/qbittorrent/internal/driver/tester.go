@@ -8,12 +8,12 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// Test implements downloader.Tester. It logs in anew, so that it says what is
-// true now; but never sooner after a refusal than any other call, as a daemon
-// that is asked too often bans haul.
+// Test implements downloader.Tester. It tries a password no sooner after a
+// refusal than any other call, as haul makes tests by itself too and the daemon
+// bans who tries too often.
 func (d *Driver) Test(ctx context.Context) (downloader.TestResult, error) {
 	began := time.Now()
-	session, err := d.client.Reopen(ctx)
+	session, err := d.client.Verify(ctx)
 	if errs.Is(err, errs.Canceled) {
 		return downloader.TestResult{}, err
 	}

@@ -35,7 +35,8 @@ func (c *Client) Torrents(ctx context.Context, ids ...string) ([]*Torrent, error
 		return nil, err
 	}
 	var out []*Torrent
-	_, err = c.read(ctx, c.get("torrents/info", url.Values{"hashes": {hashes}}), &out)
+	// By POST, since a thousand ids are longer than some proxies let a URL be.
+	_, err = c.read(ctx, c.post("torrents/info", url.Values{"hashes": {hashes}}), &out)
 	return out, err
 }
 
@@ -63,15 +64,18 @@ func (c *Client) Add(ctx context.Context, fields map[string]string, torrent []by
 	if err := c.succeeded(ctx, resp); err != nil {
 		return false, err
 	}
-	if strings.TrimSpace(string(resp.Body)) == "Ok." {
+	switch strings.TrimSpace(string(resp.Body)) {
+	case "Ok.":
 		return true, nil
+	case "Fails.":
+		return false, nil
 	}
 	var counts struct {
 		Success int `json:"success_count"`
 		Pending int `json:"pending_count"`
 	}
-	if json.Unmarshal(resp.Body, &counts) != nil {
-		return false, nil // "Fails."
+	if err := json.Unmarshal(resp.Body, &counts); err != nil {
+		return false, errNotUnderstood(err)
 	}
 	return counts.Success+counts.Pending > 0, nil
 }
@@ -118,6 +122,11 @@ func (c *Client) ForceStart(ctx context.Context, force bool, ids ...string) erro
 // AddTags puts tags on a torrent.
 func (c *Client) AddTags(ctx context.Context, id string, tags ...string) error {
 	return c.order(ctx, "torrents/addTags", url.Values{"tags": {strings.Join(tags, ",")}}, id)
+}
+
+// RemoveTags takes tags off a torrent.
+func (c *Client) RemoveTags(ctx context.Context, id string, tags ...string) error {
+	return c.order(ctx, "torrents/removeTags", url.Values{"tags": {strings.Join(tags, ",")}}, id)
 }
 
 // DeleteTags removes tags from the daemon's list of tags.
@@ -178,6 +187,22 @@ func (c *Client) SetPriority(ctx context.Context, id string, files []int, priori
 	return c.change(ctx, "torrents/filePrio", url.Values{
 		"hash": {id}, "id": {strings.Join(indexes, "|")}, "priority": {strconv.Itoa(priority)},
 	})
+}
+
+// PieceSize returns the size of a torrent's pieces, not positive where it is not
+// known.
+func (c *Client) PieceSize(ctx context.Context, id string) (int64, error) {
+	if _, err := join([]string{id}); err != nil {
+		return 0, err
+	}
+	var properties struct {
+		PieceSize int64 `json:"piece_size"`
+	}
+	_, err := c.read(ctx, c.get("torrents/properties", url.Values{"hash": {id}}), &properties)
+	if isStatus(err, http.StatusNotFound) {
+		return 0, nil
+	}
+	return properties.PieceSize, err
 }
 
 // Export returns the .torrent file of a torrent, nil where the daemon cannot.

@@ -64,10 +64,11 @@ func New(o Options) *Client {
 	}
 }
 
-// Close ends what is under way, and the connections.
+// Close ends what is under way, the session and the connections.
 func (c *Client) Close() {
 	c.end()
 	c.tasks.Wait()
+	c.Renew(context.Background())
 	c.http.Close()
 }
 

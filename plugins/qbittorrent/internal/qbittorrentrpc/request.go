@@ -81,10 +81,14 @@ func (c *Client) read(ctx context.Context, b build, to any) (*Session, error) {
 		return s, err
 	}
 	if err := json.Unmarshal(resp.Body, to); err != nil {
-		return s, errs.Wrap(err, errs.DownloaderError, "qBittorrent gives an answer that haul does not understand.").
-			WithHint("This version of qBittorrent may be newer than haul: look for a newer haul.")
+		return s, errNotUnderstood(err)
 	}
 	return s, nil
+}
+
+func errNotUnderstood(err error) error {
+	return errs.Wrap(err, errs.DownloaderError, "qBittorrent gives an answer that haul does not understand.").
+		WithHint("This version of qBittorrent may be newer than haul: look for a newer haul.")
 }
 
 // change makes a call that changes something.

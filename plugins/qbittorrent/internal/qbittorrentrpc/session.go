@@ -9,7 +9,10 @@ import (
 	"github.com/haul-dl/haul/sdk/daemonhttp"
 )
 
-const loginTimeout = 20 * time.Second
+const (
+	loginTimeout  = 20 * time.Second
+	logoutTimeout = 2 * time.Second
+)
 
 // Session lasts from one login to the next. What it says does not change.
 type Session struct {
@@ -28,7 +31,7 @@ func (s *Session) addCookies(req *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, value := range s.cookies {
-		req.AddCookie(&http.Cookie{Name: name, Value: value})
+		req.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // what it misses is for answers
 	}
 }
 
@@ -79,12 +82,29 @@ func (c *Client) Open(ctx context.Context) (*Session, error) {
 	}
 }
 
-// Reopen returns a session that is not older than the call.
-func (c *Client) Reopen(ctx context.Context) (*Session, error) {
+// Verify returns the session after it has been of use. It does not log in anew
+// where the old session still holds: qBittorrent keeps few of them.
+func (c *Client) Verify(ctx context.Context) (*Session, error) {
+	resp, s, err := c.do(ctx, c.get("app/version", nil))
+	if err != nil {
+		return nil, err
+	}
+	return s, c.succeeded(ctx, resp)
+}
+
+// Renew ends the session, so that the next call begins another.
+func (c *Client) Renew(ctx context.Context) {
 	c.mu.Lock()
+	s := c.session
 	c.session = nil
 	c.mu.Unlock()
-	return c.Open(ctx)
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
+	defer cancel()
+	// The daemon forgets a session by itself too, so it does not matter how this ends.
+	_, _ = c.send(ctx, s, c.post("auth/logout", nil))
 }
 
 func (c *Client) fly(f *flight) {
