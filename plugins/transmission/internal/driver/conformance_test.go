@@ -12,12 +12,10 @@ import (
 )
 
 func TestThePluginConformsInThisProcess(t *testing.T) {
-	t.Parallel()
 	conform(t, plugintest.Options{New: func() downloader.Plugin { return New() }})
 }
 
 func TestThePluginConformsThroughTheWire(t *testing.T) {
-	t.Parallel()
 	path := filepath.Join(t.TempDir(), "haul-downloader-transmission")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/haul-dl/haul/plugins/transmission").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
