@@ -97,7 +97,7 @@ func (t *torrent) phase() downloader.Phase {
 	case loads:
 		return downloader.PhaseDownloading
 	case waitsToSeed, seeds:
-		if t.seedless { // it is stopped, and then complete
+		if t.seedless || t.left > 0 { // it is stopped, and then complete
 			return downloader.PhaseDownloading
 		}
 		return downloader.PhaseSeeding
@@ -106,8 +106,9 @@ func (t *torrent) phase() downloader.Phase {
 }
 
 // seedsTooMuch reports whether a torrent seeds that shall not, or not any more.
+// 4.1.0 says for a moment that it seeds what it has just got the metadata of.
 func (t *torrent) seedsTooMuch(most time.Duration) bool {
-	if t.status != waitsToSeed && t.status != seeds || !t.metadata || t.err == localError {
+	if t.status != waitsToSeed && t.status != seeds || !t.metadata || t.left > 0 || t.err == localError {
 		return false
 	}
 	return t.seedless || most > 0 && t.seeding >= most
