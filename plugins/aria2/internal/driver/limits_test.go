@@ -158,6 +158,9 @@ func TestSeedingGoesOnAsLongAsItShould(t *testing.T) {
 				t.Errorf("it has no files: %+v", st)
 			}
 			c.end(t, d, ref, clock)
+			// The time counts from the first look that finds aria2 at rest again.
+			ticking := d.now
+			d.now = func() time.Time { clock.Add(int64(time.Minute)); return ticking() }
 			if st := await(t, d, ref, downloader.PhaseComplete); len(st.Files) != 2 {
 				t.Errorf("it has no files: %+v", st)
 			}
