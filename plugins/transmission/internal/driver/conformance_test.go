@@ -4,11 +4,13 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/plugintest"
+	"github.com/haul-dl/haul/sdk/plugintest/conformance"
 )
 
 func TestThePluginConformsInThisProcess(t *testing.T) {
@@ -44,6 +46,11 @@ func conform(t *testing.T, o plugintest.Options) {
 	}
 	for _, name := range []string{"big", "slowmulti"} {
 		o.Magnets = append(o.Magnets, magnetOf(b.swarm.Torrent(name)))
+	}
+	if server, err := b.driver.client.Server(t.Context()); err == nil && server.RPC == forgetsToLook {
+		// 4.1.0-beta.2 does not get the last pieces from a web seed of which it was
+		// told to load slowly.
+		o.Only = slices.DeleteFunc(conformance.Cases(), func(name string) bool { return name == "limits/at-add/torrent" })
 	}
 	plugintest.Run(t, o)
 }

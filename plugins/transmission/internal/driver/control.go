@@ -88,8 +88,8 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 	if one == nil {
 		return errs.New(errs.JobNotFound, "Transmission does not have the job.")
 	}
-	// Each change makes the daemon plan anew what it asks its peers for.
-	if !one.isChosen(files) {
+	changed := !one.isChosen(files)
+	if changed {
 		if err := d.selectFiles(ctx, h.Hash, files, len(one.files)); err != nil {
 			return err
 		}
@@ -98,6 +98,9 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 		m.selection, m.whole = nil, false
 		m.order(func(o *orders) { o.Files = files })
 	})
+	if !changed {
+		return nil
+	}
 	return d.noticeSelection(ctx, ref, t)
 }
 
