@@ -34,6 +34,9 @@ type program struct {
 	command func(p ports) (args, env []string)
 	// ready makes a request that only this very daemon answers well.
 	ready func(ctx context.Context, client *http.Client, p ports) error
+	// mayHang is for one that now and then does not end by a SIGTERM, which is
+	// no news to the tests; it is killed then.
+	mayHang bool
 }
 
 // daemon is a program that runs for a test, in a directory of its own.
@@ -166,7 +169,7 @@ func newClient() *http.Client {
 
 func (d *daemon) stop() {
 	d.t.Helper()
-	if !d.proc.stop(stopTimeout) {
+	if !d.proc.stop(stopTimeout) && !d.mayHang {
 		d.t.Errorf("%s did not end within %s of a SIGTERM", d.name, stopTimeout)
 	}
 }
