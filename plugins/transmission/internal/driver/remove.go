@@ -35,6 +35,12 @@ func (d *Driver) Remove(ctx context.Context, ref downloader.Ref, deleteData bool
 	case err != nil:
 		return err
 	}
+	// 3.00 was seen to crash when it removed what a web seed was sending.
+	if t.hasWebSeeds && t.status != stopped {
+		if err := d.Pause(ctx, ref); err != nil && !errs.Is(err, errs.JobNotFound) {
+			return err
+		}
+	}
 	if !deleteData {
 		return d.drop(ctx, h.Hash)
 	}
