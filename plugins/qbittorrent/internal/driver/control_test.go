@@ -51,9 +51,6 @@ func TestSelectedFilesAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = await(t, d, ref, "the larger selection", func(s downloader.Status) bool {
-			if s.Phase == downloader.PhasePaused {
-				_ = d.Resume(t.Context(), ref)
-			}
 			return s.Phase == downloader.PhaseComplete && s.TotalBytes == 1000+300_000+3<<20
 		})
 		sameFiles(t, s, req.Dir, tor, 0, 1, 4)

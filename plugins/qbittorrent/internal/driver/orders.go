@@ -58,7 +58,7 @@ func (d *Driver) keepOrder(ctx context.Context, jobs []job) {
 
 // seeds reports whether a torrent is loaded and not stopped yet.
 func seeds(t *qbittorrentrpc.Torrent) bool {
-	return isUp(t.State) && !isStoppedUp(t.State) && !nothingWanted(t)
+	return isUp(t.State) && !isStoppedUp(t.State) && !nothingWanted(t) && isLoaded(t)
 }
 
 // give gives an order to those torrents that have not just had it.

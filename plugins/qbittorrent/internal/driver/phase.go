@@ -52,8 +52,10 @@ func phaseOf(t *qbittorrentrpc.Torrent) (phase downloader.Phase, known bool) {
 		return phase, true
 	}
 	switch {
-	case nothingWanted(t):
+	case nothingWanted(t), isStoppedUp(t.State) && !isLoaded(t):
 		return downloader.PhasePaused, true
+	case !isLoaded(t):
+		return downloader.PhaseDownloading, true
 	case isStoppedUp(t.State):
 		return downloader.PhaseComplete, true
 	case mustNotSeed(t):
@@ -69,6 +71,10 @@ func phaseOf(t *qbittorrentrpc.Torrent) (phase downloader.Phase, known bool) {
 func nothingWanted(t *qbittorrentrpc.Torrent) bool {
 	return isUp(t.State) && t.Size == 0 && t.TotalSize > 0
 }
+
+// isLoaded reports whether the numbers agree with a state in which all is
+// loaded: that of a stopped torrent stays when more files are selected.
+func isLoaded(t *qbittorrentrpc.Torrent) bool { return t.Completed >= t.Size }
 
 // strangers are states that the driver does not know; each is logged once.
 type strangers struct {

@@ -34,7 +34,9 @@ func TestStates(t *testing.T) {
 		{"complete since", whole, "stoppedUP", downloader.PhaseComplete, true},
 		{"must not seed, and still does", with(func(t *qbittorrentrpc.Torrent) { t.RatioLimit = 0 }), "uploading", downloader.PhaseDownloading, true},
 		{"without a wanted file", with(func(t *qbittorrentrpc.Torrent) { t.Size = 0 }), "stoppedUP", downloader.PhasePaused, true},
-		{"empty files alone", with(func(t *qbittorrentrpc.Torrent) { t.Size, t.TotalSize = 0, 0 }), "stoppedUP", downloader.PhaseComplete, true},
+		{"stopped, when more files were selected", with(func(t *qbittorrentrpc.Torrent) { t.Size = 20 }), "stoppedUP", downloader.PhasePaused, true},
+		{"seeding, when more files were selected", with(func(t *qbittorrentrpc.Torrent) { t.Size = 20 }), "uploading", downloader.PhaseDownloading, true},
+		{"empty files alone", with(func(t *qbittorrentrpc.Torrent) { t.Size, t.TotalSize, t.Completed = 0, 0, 0 }), "stoppedUP", downloader.PhaseComplete, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.torrent.State = tt.state

@@ -51,7 +51,15 @@ func (d *Driver) selectFiles(ctx context.Context, j job, files []int) error {
 	if err := d.client.SetPriority(ctx, id, on, 1); err != nil {
 		return err
 	}
-	return d.client.SetPriority(ctx, id, off, 0)
+	if err := d.client.SetPriority(ctx, id, off, 0); err != nil {
+		return err
+	}
+	if len(on) == 0 || !isUp(j.torrent.State) {
+		return nil
+	}
+	// It was complete, and stopped for that or about to be; now it is not.
+	d.orders.note(orderResume, id, d.now())
+	return d.client.Start(ctx, id)
 }
 
 // checkIndexes refuses what the torrent does not have.
