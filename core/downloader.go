@@ -36,6 +36,9 @@ type Downloader struct {
 	Weight int `json:"weight"`
 	// PollInterval is how often it is asked for progress, in seconds.
 	PollInterval int `json:"poll_interval"`
+	// Seed is for tasks whose owner and group say nothing; nil seeds only what
+	// private trackers expect.
+	Seed *SeedPolicy `json:"seed,omitempty"`
 	// Revision grows with each change.
 	Revision  int64     `json:"revision"`
 	CreatedAt time.Time `json:"created_at"`
@@ -120,7 +123,7 @@ const LocalNodeName = "local"
 // TemporaryPrefix begins the names of files that are on their way to their place.
 const TemporaryPrefix = ".haul-"
 
-// StorageKind is a kind of storage.
+// StorageKind is StorageLocal, or the name of the plugin that drives a storage.
 type StorageKind string
 
 // StorageLocal is a folder on the node.
@@ -135,8 +138,22 @@ type Storage struct {
 	Name string      `json:"name"`
 	Kind StorageKind `json:"kind"`
 	// Root is the absolute path of a StorageLocal.
-	Root      string    `json:"root"`
+	Root string `json:"root"`
+	// Settings is a JSON object for the plugin; it may hold secrets. The store
+	// keeps it encrypted.
+	Settings json.RawMessage `json:"-"`
+	// Revision grows with each change.
+	Revision  int64     `json:"revision,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// StorageView is a storage with what the nodes know of it. Secrets in Settings
+// are redacted; of a StorageLocal they are {"path": Root}.
+type StorageView struct {
+	Storage
+	Health Health
+	// FreeBytes and TotalBytes are -1 where not known.
+	FreeBytes, TotalBytes int64
 }
 
 // SourceKinds lists all kinds of sources.

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // Job is one unit of work at one downloader, as core wants it. Usually one
-// task has one job; several tasks may share one, each with a delivery.
+// task has one job; those that want the same torrent on one node share one, each
+// with a delivery, and none of their owners learns of the others.
 type Job struct {
 	ID         JobID        `json:"id"`
 	Node       NodeID       `json:"node"`
@@ -18,20 +20,26 @@ type Job struct {
 	Wish     JobWish `json:"wish"`
 	// Source is that of the first task; the bytes of an uploaded file are
 	// stored under ContentOf.
-	Source     TaskSource `json:"source"`
-	ContentOf  TaskID     `json:"content_of,omitempty"`
+	Source    TaskSource `json:"source"`
+	ContentOf TaskID     `json:"content_of,omitempty"`
+	// InfoHash is the v1 info hash, of a v2 torrent without one its v2 info hash;
+	// no two jobs at one downloader have the same.
 	InfoHash   string     `json:"info_hash,omitempty"`
 	Deliveries []Delivery `json:"deliveries"`
-	// Files are the indexes of the wanted files, ascending; empty wants all.
-	Files []int `json:"files,omitempty"`
 	// Options is a JSON object for the plugin, checked against its schema.
 	Options json.RawMessage `json:"options,omitempty"`
 	// Limits bind the job while it runs.
 	Limits downloader.Limits `json:"limits,omitzero"`
 	// Resumes counts how often somebody asked to go on: a job that was stopped
 	// at the downloader by hand is left alone until then.
-	Resumes   int       `json:"resumes,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
+	Resumes int `json:"resumes,omitempty"`
+	// Rechecks counts how often somebody asked to verify what is loaded.
+	Rechecks int `json:"rechecks,omitempty"`
+	// Deadlines end a job that gets nowhere.
+	Deadlines Deadlines `json:"deadlines,omitzero"`
+	// Hold is how long data is kept that cannot be delivered; 0 is for ever.
+	Hold      time.Duration `json:"hold,omitempty"`
+	CreatedAt time.Time     `json:"created_at"`
 }
 
 // JobWish is what core wants of a job.
@@ -52,6 +60,30 @@ type Delivery struct {
 	Path string `json:"path"`
 	// Attempt grows when somebody asks to try a held delivery again at once.
 	Attempt int `json:"attempt"`
+	// Only are the indexes of the files that the attempt is for; empty is all.
+	Only []int `json:"only,omitempty"`
+	// Owner tells the deliveries of one user from those of others: what they get
+	// must not share its bytes on the disk.
+	Owner UserID `json:"owner,omitempty"`
+	// Selection says which files are wanted.
+	Selection Selection `json:"selection,omitzero"`
+	// OnConflict says what happens where a name is taken.
+	OnConflict ConflictPolicy `json:"on_conflict,omitempty"`
+	// Paused keeps the delivery from being made, and the job from running where
+	// all of its deliveries are.
+	Paused bool `json:"paused,omitempty"`
+	// Limits are those that the task wants; those of the job are the widest of all.
+	Limits downloader.Limits `json:"limits,omitzero"`
+}
+
+// Deadlines are wall-clock time; 0 is none.
+type Deadlines struct {
+	// Metadata is for a magnet link, since it was first added.
+	Metadata time.Duration `json:"metadata,omitempty"`
+	// Stall is without a byte, while the job could load.
+	Stall time.Duration `json:"stall,omitempty"`
+	// Total is from the start until all data is there.
+	Total time.Duration `json:"total,omitempty"`
 }
 
 // JobPhase is where a node stands with a job. Phases ascend: a job only goes
@@ -109,7 +141,8 @@ type ObservedJob struct {
 	InfoHash string
 	// FileCount is the number of files, wanted or not; 0 until known.
 	FileCount int
-	Progress  Progress
+	// Progress is that of the job, for all tasks together.
+	Progress Progress
 	// Waiting says why nothing moves; nil while something does.
 	Waiting *Waiting
 	// Failure is why Phase is JobFailed.
@@ -117,19 +150,66 @@ type ObservedJob struct {
 	Deliveries []ObservedDelivery
 }
 
-// ObservedDelivery is how far a node is with one delivery.
+// ObservedDelivery is how far a node is with one delivery, and all that the
+// task's owner may learn of the job.
 type ObservedDelivery struct {
-	Task     TaskID
-	Progress DeliveryProgress
+	Task TaskID
+	// Phase is that of the job as far as this task is concerned: JobPaused while
+	// the job goes on for others, JobDelivered when this delivery is done.
+	Phase JobPhase
+	// Waiting says why nothing moves for this task; nil while something does.
+	Waiting *Waiting
 	// Done reports that all files are at the destination.
 	Done bool
-	// Files are what was delivered, when Done.
+	// Refused reports that it came too late for this job: the task needs another.
+	Refused bool
+	// TotalBytes is the size of what the task wants, DoneBytes what of it is
+	// loaded, UploadedBytes what was sent to peers since the task came.
+	TotalBytes, DoneBytes, UploadedBytes int64
+	// Progress is that of the files on their way to the destination.
+	Progress DeliveryProgress
+	// Files are those that are at the destination.
 	Files []DeliveredFile
-	// Failure is why it is held.
+	// Failed are the files that the last attempt could not deliver.
+	Failed []FailedFile
+	// Failure is why Phase is JobHeld or JobFailed.
 	Failure *Failure
+	// HeldUntil is when held data is given up; nil is never. NextTry is when the
+	// delivery is tried again.
+	HeldUntil, NextTry *time.Time
+	// Log are the last noteworthy things that happened, oldest first.
+	Log []JobEvent
 }
 
-func (o *ObservedJob) delivery(id TaskID) *ObservedDelivery {
+// FailedFile is a file that could not be delivered.
+type FailedFile struct {
+	Index   int      `json:"index"`
+	Failure *Failure `json:"failure"`
+}
+
+// JobEvent is something that the history of a task tells, and that its states
+// do not.
+type JobEvent struct {
+	// Seq counts from 1 within the delivery.
+	Seq  int       `json:"seq"`
+	At   time.Time `json:"at"`
+	Code errs.Code `json:"code"`
+	// Message is for the user, and tells nothing of other tasks.
+	Message string `json:"message"`
+}
+
+// Codes of JobEvent that are no errors.
+const (
+	EventLost      errs.Code = "job_lost"      // the downloader had lost the job, it was added again
+	EventRetry     errs.Code = "retry"         // a step is tried again, see the message
+	EventRecheck   errs.Code = "recheck"       // what is loaded is verified
+	EventDelivered errs.Code = "delivered"     // how the files came to the destination
+	EventSpace     errs.Code = "space"         // stopped or gone on for want of space
+	EventSeeded    errs.Code = "seeding_ended" // a limit of seeding was reached
+)
+
+// Delivery returns what is known of a task's delivery, or nil.
+func (o *ObservedJob) Delivery(id TaskID) *ObservedDelivery {
 	for i := range o.Deliveries {
 		if o.Deliveries[i].Task == id {
 			return &o.Deliveries[i]
@@ -138,56 +218,24 @@ func (o *ObservedJob) delivery(id TaskID) *ObservedDelivery {
 	return nil
 }
 
-func (o *ObservedJob) failure(id TaskID) *Failure {
-	if o.Failure != nil {
-		return o.Failure
-	}
-	if d := o.delivery(id); d != nil {
-		return d.Failure
+// Delivery returns that of a task, or nil.
+func (j *Job) Delivery(id TaskID) *Delivery {
+	for i := range j.Deliveries {
+		if j.Deliveries[i].Task == id {
+			return &j.Deliveries[i]
+		}
 	}
 	return nil
 }
 
-// taskState returns where a task of the job stands; "" where the phase says nothing.
-func (o *ObservedJob) taskState(id TaskID) TaskState {
-	d := o.delivery(id)
-	switch o.Phase {
-	case JobFailed:
-		return StateFailed
-	case JobRemoved:
-		return StateCanceled
-	case JobDone:
-		return StateCompleted
-	}
-	if d != nil && d.Done {
-		if o.Phase == JobSeeding {
-			return StateSeeding
-		}
-		return StateCompleted
-	}
-	switch o.Phase {
-	case JobAccepted, JobResolving, JobAdding, JobQueued:
-		return StateStarting
-	case JobMetadata:
-		return StateMetadata
-	case JobDownloading:
-		return StateDownloading
-	case JobPaused:
-		return StatePaused
-	case JobDownloaded, JobDelivering:
-		return StateTransferring
-	case JobHeld:
-		if d != nil && d.Failure != nil {
-			return StateHeld
-		}
-		return StateTransferring
-	}
-	return ""
+// Join adds a task's delivery.
+func (j *Job) Join(d Delivery) {
+	j.Deliveries = append(j.Deliveries, d)
+	j.combine()
 }
 
 // Leave takes a task's delivery off the job; without any left nobody wants it.
 func (j *Job) Leave(id TaskID) {
-	j.Revision++
 	kept := j.Deliveries[:0]
 	for _, d := range j.Deliveries {
 		if d.Task != id {
@@ -195,37 +243,54 @@ func (j *Job) Leave(id TaskID) {
 		}
 	}
 	j.Deliveries = kept
-	if len(kept) == 0 {
-		j.Wish = JobRemove
+	j.combine()
+}
+
+// Change changes a task's delivery.
+func (j *Job) Change(id TaskID, fn func(*Delivery)) {
+	if d := j.Delivery(id); d != nil {
+		fn(d)
 	}
+	j.combine()
 }
 
-// RetryDelivery asks the node to try a held delivery again at once.
-func (j *Job) RetryDelivery(id TaskID) {
-	j.Revision++
-	for i := range j.Deliveries {
-		if j.Deliveries[i].Task == id {
-			j.Deliveries[i].Attempt++
-		}
-	}
+// RetryDelivery asks the node to try a held delivery again at once: some of its
+// files, or all.
+func (j *Job) RetryDelivery(id TaskID, only []int) {
+	j.Change(id, func(d *Delivery) { d.Attempt, d.Only = d.Attempt+1, only })
 }
 
-// Want asks the node for other files, or other limits.
-func (j *Job) Want(files []int, limits downloader.Limits) {
-	j.Revision++
-	j.Files, j.Limits = files, limits
+// Pause asks the node to stop the job for a task, and to keep what is there.
+func (j *Job) Pause(id TaskID) {
+	j.Change(id, func(d *Delivery) { d.Paused = true })
 }
 
-// Pause asks the node to stop the job and to keep what is there.
-func (j *Job) Pause() {
-	j.Revision++
-	j.Wish = JobPause
-}
-
-// Resume asks the node to let the job go on, also where somebody stopped it at
-// the downloader.
-func (j *Job) Resume() {
-	j.Revision++
-	j.Wish = JobRun
+// Resume asks the node to let the job go on for a task, also where somebody
+// stopped it at the downloader.
+func (j *Job) Resume(id TaskID) {
 	j.Resumes++
+	j.Change(id, func(d *Delivery) { d.Paused = false })
+}
+
+// Recheck asks the node to verify what is loaded.
+func (j *Job) Recheck() {
+	j.Rechecks++
+	j.Revision++
+}
+
+// combine makes the job what all of its tasks together want.
+func (j *Job) combine() {
+	j.Revision++
+	if len(j.Deliveries) == 0 {
+		j.Wish = JobRemove
+		return
+	}
+	j.Wish, j.Limits = JobPause, j.Deliveries[0].Limits
+	for i := range j.Deliveries {
+		d := &j.Deliveries[i]
+		if !d.Paused {
+			j.Wish = JobRun
+		}
+		j.Limits = widerLimits(j.Limits, d.Limits)
+	}
 }

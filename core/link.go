@@ -36,6 +36,28 @@ type Session interface {
 	// Trouble with the downloader is a part of the result.
 	TestDownloader(ctx context.Context, d DesiredDownloader) (downloader.TestResult, error)
 
+	// FetchSource loads what a source says of itself: of a torrent or metalink
+	// the file, checked, of an http or ftp URL the name and size. Nothing of it
+	// is kept. Errors: those of package source, errs.SourceNotFound,
+	// SourceForbidden, SourceUnreachable, SourceTLS, SourceTimeout,
+	// SourceServerError, errs.TorrentTooLarge.
+	FetchSource(ctx context.Context, s TaskSource) (*FetchedSource, error)
+
+	// JobFiles returns the files of a job as far as they are known, wanted or
+	// not, with what of them is loaded: errs.NotFound without such a job.
+	JobFiles(ctx context.Context, id JobID) ([]downloader.File, error)
+
+	// TestStorage tries out a storage, stored or not, on the node. Trouble with
+	// the storage is a part of the result.
+	TestStorage(ctx context.Context, s DesiredStorage) (downloader.TestResult, error)
+
+	// FindTaken returns which names are taken in a folder of a storage.
+	FindTaken(ctx context.Context, storage StorageID, path string, names []string) ([]string, error)
+
+	// RemoveFiles removes delivered files, and the folders that they leave
+	// empty; what somebody changed since stays. Paths are relative to path.
+	RemoveFiles(ctx context.Context, storage StorageID, path string, files []DeliveredFile) error
+
 	// RescanPlugins looks for plugins again and returns all of them.
 	RescanPlugins(ctx context.Context) ([]ObservedPlugin, error)
 
@@ -88,6 +110,23 @@ type DesiredStorage struct {
 	Kind StorageKind
 	// Root is the absolute path of a StorageLocal on the node.
 	Root string
+	// Settings are a JSON object for the storage's plugin, with its secrets.
+	Settings []byte
+	// Revision grows with each change.
+	Revision int64
+}
+
+// FetchedSource is what a source says of itself.
+type FetchedSource struct {
+	Kind downloader.SourceKind
+	// Name is the torrent's or file's; empty where not known.
+	Name string
+	// Size is in bytes, -1 where not known.
+	Size int64
+	// Content is the torrent or metalink file.
+	Content []byte
+	// Resumable reports that the server sends parts of the file.
+	Resumable bool
 }
 
 // Report is what a node knows.
@@ -95,9 +134,20 @@ type Report struct {
 	// Full means that Jobs holds every job of the node.
 	Full bool
 	Jobs []ObservedJob
-	// Downloaders and Plugins hold all of them, or are nil when nothing changed.
+	// Downloaders, Plugins and Storages hold all, or are nil when nothing changed.
 	Downloaders []ObservedDownloader
 	Plugins     []ObservedPlugin
+	Storages    []ObservedStorage
+}
+
+// ObservedStorage is how a node finds one storage.
+type ObservedStorage struct {
+	ID     StorageID
+	Health Health
+	// FreeBytes and TotalBytes are the storage's, -1 where not known.
+	FreeBytes, TotalBytes int64
+	// PluginPID is the plugin's process on the node, 0 when none runs.
+	PluginPID int
 }
 
 // ObservedDownloader is how a node finds one downloader.
@@ -114,6 +164,8 @@ type ObservedDownloader struct {
 
 // ObservedPlugin is one plugin that a node has found.
 type ObservedPlugin struct {
+	// Kind tells which of the fields of the description count.
+	Kind PluginKind
 	downloader.Description
 	Path   string
 	SHA256 string
@@ -123,3 +175,12 @@ type ObservedPlugin struct {
 	// Failure is why it cannot be used.
 	Failure *Failure
 }
+
+// PluginKind is what a plugin drives.
+type PluginKind string
+
+// The kinds of plugins. Their executables are named haul-KIND-NAME.
+const (
+	PluginDownloader PluginKind = "downloader"
+	PluginStorage    PluginKind = "storage"
+)

@@ -28,8 +28,12 @@ type NewTask struct {
 	Destination NewDestination
 	// Node and Downloader are ids or names; empty lets haul choose.
 	Node, Downloader string
-	// Files are the indexes of the wanted files, of each source; empty wants all.
-	Files []int `json:",omitempty"`
+	// Selection says which files are wanted, of each source.
+	Selection Selection `json:",omitzero"`
+	// OnConflict says what happens where a name is taken; empty is ConflictRename.
+	OnConflict ConflictPolicy `json:",omitempty"`
+	// Seed is the seeding policy; nil leaves it to the group and the downloader.
+	Seed *SeedPolicy `json:",omitempty"`
 	// Options is a JSON object for the downloader; nil for none.
 	Options json.RawMessage `json:",omitempty"`
 	// Paused leaves the tasks paused until somebody resumes them.
@@ -60,11 +64,26 @@ type NewDestination struct {
 type TaskChange struct {
 	// Name is what people call it from now on.
 	Name *string
-	// Files are the indexes of the wanted files; empty wants all again.
-	Files *[]int
+	// Selection says which files are wanted; the zero value wants all again.
+	Selection *Selection
+	// Destination moves what is not delivered yet, also of a held task.
+	Destination *NewDestination
+	// Seed replaces the policy; one with Seed.Inherit set takes it back.
+	Seed *SeedChange
 	// Options is a JSON object: its values replace those of the same keys, and
 	// null removes one.
 	Options json.RawMessage
+}
+
+// SeedChange is a new seeding policy; a nil Policy leaves it to the group again.
+type SeedChange struct{ Policy *SeedPolicy }
+
+// RetryOptions say how a task is tried again; the zero value changes nothing.
+type RetryOptions struct {
+	// Files are the indexes of those to try, of a held task; empty is all.
+	Files []int
+	// Destination is another one, for what is not delivered yet.
+	Destination *NewDestination
 }
 
 // TaskAction is what can be done to many tasks at once.
@@ -72,11 +91,12 @@ type TaskAction string
 
 // The actions.
 const (
-	ActionPause  TaskAction = "pause"
-	ActionResume TaskAction = "resume"
-	ActionCancel TaskAction = "cancel"
-	ActionRetry  TaskAction = "retry"
-	ActionDelete TaskAction = "delete"
+	ActionPause   TaskAction = "pause"
+	ActionResume  TaskAction = "resume"
+	ActionCancel  TaskAction = "cancel"
+	ActionRetry   TaskAction = "retry"
+	ActionRecheck TaskAction = "recheck"
+	ActionDelete  TaskAction = "delete"
 )
 
 // MaxActionTasks is how many tasks one action may name.
@@ -110,8 +130,16 @@ type TaskFile struct {
 	Index int
 	Path  string
 	Size  int64
-	// Delivered reports whether its content can be read.
+	// DoneBytes is how much of it is loaded, -1 where not known.
+	DoneBytes int64
+	// Wanted reports whether the selection has it.
+	Wanted bool
+	// Delivered reports that it is at the destination.
 	Delivered bool
+	// Skipped reports that something else had its name there, and was left.
+	Skipped bool
+	// Failure is why it could not be delivered.
+	Failure *Failure
 }
 
 // FileContent is an open file of a task. The caller closes it.
@@ -144,12 +172,36 @@ type TaskService interface {
 	Cancel(ctx context.Context, id TaskID) (*TaskView, error)
 	// Retry starts a failed or canceled task again, or a held delivery; a
 	// paused task goes on.
-	Retry(ctx context.Context, id TaskID) (*TaskView, error)
+	Retry(ctx context.Context, id TaskID, o RetryOptions) (*TaskView, error)
+	// Recheck has the downloader verify what is loaded and load what is missing.
+	// Of a completed task it looks whether the files are at the destination, and
+	// loads it again where not.
+	Recheck(ctx context.Context, id TaskID) (*TaskView, error)
+	// History returns what happened to a task, oldest first.
+	History(ctx context.Context, id TaskID) ([]HistoryEvent, error)
+	// Inspect tells what a source is, without a task.
+	Inspect(ctx context.Context, src *NewSource) (*SourceInfo, error)
 	// Delete stops the task's job and hides the task; with deleteData its
 	// delivered files go, too.
 	Delete(ctx context.Context, id TaskID, deleteData bool) error
 	Files(ctx context.Context, id TaskID) ([]TaskFile, error)
 	OpenFile(ctx context.Context, id TaskID, index int) (*FileContent, error)
+}
+
+// SourceInfo is what a source is.
+type SourceInfo struct {
+	Kind downloader.SourceKind
+	// Name is empty, and Size -1, where the source does not tell.
+	Name                 string
+	InfoHash, InfoHashV2 string
+	Private              bool
+	Size                 int64
+	// Files are nil where not known.
+	Files []downloader.File
+	// Resumable reports that an HTTP server sends parts of the file.
+	Resumable bool
+	// Downloaders are the names of those that could take it now.
+	Downloaders []string
 }
 
 // Login is a fresh token.
@@ -178,6 +230,7 @@ type DownloaderChange struct {
 	Settings     []byte // a JSON object; nil stays; secrets shown as redacted stay
 	Options      []byte // a JSON object; nil stays
 	PathMap      *[]PathMapping
+	Seed         *SeedChange
 	MaxActive    *int
 	Weight       *int
 	PollInterval *int
@@ -197,6 +250,30 @@ type DownloaderService interface {
 	TestUnsaved(ctx context.Context, c *DownloaderChange) (*downloader.TestResult, error)
 	Plugins(ctx context.Context) ([]PluginView, error)
 	Rescan(ctx context.Context) ([]PluginView, error)
+}
+
+// StorageChange is a new storage, or a change of one; nil fields stay.
+type StorageChange struct {
+	Name *string
+	// Kind is StorageLocal or the name of a plugin; it cannot change.
+	Kind *string
+	// Settings is a JSON object; nil stays; secrets shown as redacted stay. Those
+	// of a StorageLocal are {"path": DIR}.
+	Settings []byte
+}
+
+// StorageService manages storages.
+type StorageService interface {
+	ListStorages(ctx context.Context, limit int, cursor string) (*Page[StorageView], error)
+	GetStorage(ctx context.Context, idOrName string) (*StorageView, error)
+	CreateStorage(ctx context.Context, c *StorageChange) (*StorageView, error)
+	UpdateStorage(ctx context.Context, idOrName string, c *StorageChange) (*StorageView, error)
+	// DeleteStorage refuses with errs.InUse while tasks that have not ended
+	// deliver there, and for the storage "local".
+	DeleteStorage(ctx context.Context, idOrName string) error
+	// TestStorage tries out a stored storage, TestUnsavedStorage settings.
+	TestStorage(ctx context.Context, idOrName string) (*downloader.TestResult, error)
+	TestUnsavedStorage(ctx context.Context, c *StorageChange) (*downloader.TestResult, error)
 }
 
 // Readiness tells whether the server can take tasks.

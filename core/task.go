@@ -22,6 +22,11 @@ type Task struct {
 	// Named reports that the owner chose the name.
 	Named    bool   `json:"named,omitempty"`
 	InfoHash string `json:"info_hash,omitempty"`
+	// InfoHashV2 is that of a v2 or hybrid torrent, in 64 lower-case hex digits.
+	InfoHashV2 string `json:"info_hash_v2,omitempty"`
+	// Private reports that the torrent is of a private tracker; of a magnet link
+	// that is not known.
+	Private bool `json:"private,omitempty"`
 
 	Wish  Wish      `json:"wish"`
 	State TaskState `json:"state"`
@@ -38,16 +43,35 @@ type Task struct {
 	Job        JobID        `json:"job,omitempty"`
 
 	Destination Destination `json:"destination"`
-	// Selection are the indexes of the wanted files, ascending; empty wants all.
-	Selection []int `json:"selection,omitempty"`
+	// OnConflict says what happens where a name is taken at the destination.
+	OnConflict ConflictPolicy `json:"on_conflict,omitempty"`
+	// Selection says which files are wanted.
+	Selection Selection `json:"selection,omitzero"`
+	// Seed is the owner's wish; nil leaves it to their group, then the downloader.
+	Seed *SeedPolicy `json:"seed,omitempty"`
 	// Options is a JSON object of the owner's options for the downloader.
 	Options json.RawMessage `json:"options,omitempty"`
 	// Resumes counts how often somebody asked to go on.
 	Resumes int `json:"resumes,omitempty"`
 	// Files are those at the destination, once delivered.
 	Files []DeliveredFile `json:"files,omitempty"`
-	// TotalBytes is the size of what was wanted, stored with the last transition.
+	// TotalBytes is the size of what was wanted, DoneBytes what of it was there,
+	// stored with the last transition.
 	TotalBytes int64 `json:"total_bytes,omitempty"`
+	DoneBytes  int64 `json:"done_bytes,omitempty"`
+	// UploadedBytes is what was sent to peers for this task, stored at its end.
+	UploadedBytes int64 `json:"uploaded_bytes,omitempty"`
+
+	// Retries tells of the tries that haul makes by itself.
+	Retries Retries `json:"retries,omitzero"`
+	// HeldUntil is when the data of a held task is given up; nil is never.
+	HeldUntil *time.Time `json:"held_until,omitempty"`
+	// LeftAt is the revision of the job at which the task left it; 0 while it has not.
+	LeftAt int64 `json:"left_at,omitempty"`
+	// LogSeen is the number of the last JobEvent that the history has.
+	LogSeen int `json:"log_seen,omitempty"`
+	// Events is how many entries the history has had.
+	Events int `json:"events,omitempty"`
 
 	CreatedAt    time.Time  `json:"created_at"`
 	StartedAt    *time.Time `json:"started_at,omitempty"`
@@ -65,10 +89,44 @@ type TaskSource struct {
 	Kind downloader.SourceKind `json:"kind"`
 	// URI is the magnet link or URL; for an uploaded file its name.
 	URI string `json:"uri"`
-	// Uploaded reports that the bytes of a torrent or metalink are in the
-	// store; otherwise the node fetches them from URI.
+	// Uploaded reports that somebody uploaded the bytes of a torrent or metalink.
 	Uploaded bool `json:"uploaded,omitempty"`
+	// Fetched reports that a node has fetched them from URI.
+	Fetched bool `json:"fetched,omitempty"`
 }
+
+// Stored reports whether the bytes of a torrent or metalink are in the store.
+func (s *TaskSource) Stored() bool { return s.Uploaded || s.Fetched }
+
+// MustFetch reports whether a node has to fetch the bytes of a torrent or
+// metalink before there can be a job.
+func (s *TaskSource) MustFetch() bool {
+	return (s.Kind == downloader.SourceTorrent || s.Kind == downloader.SourceMetalink) && !s.Stored()
+}
+
+// Retries is the budget of tries that haul makes by itself after a failure that
+// may pass. Somebody's own retry begins a new one.
+type Retries struct {
+	// Used of Limit are spent.
+	Used  int `json:"used,omitempty"`
+	Limit int `json:"limit,omitempty"`
+	// NextAt is when the next one is due; nil while none is.
+	NextAt *time.Time `json:"next_at,omitempty"`
+}
+
+// ConflictPolicy says what happens where a name is taken at the destination.
+type ConflictPolicy string
+
+// The policies; empty means ConflictRename.
+const (
+	ConflictRename    ConflictPolicy = "rename"    // deliver as "name (1)"
+	ConflictSkip      ConflictPolicy = "skip"      // leave what is there, deliver the rest
+	ConflictOverwrite ConflictPolicy = "overwrite" // replace files, merge folders
+	ConflictFail      ConflictPolicy = "fail"      // errs.DestinationExists
+)
+
+// ConflictPolicies lists all of them.
+var ConflictPolicies = []ConflictPolicy{ConflictRename, ConflictSkip, ConflictOverwrite, ConflictFail}
 
 // Destination is where the files of a task go.
 type Destination struct {
@@ -103,6 +161,9 @@ const (
 	WaitingForRemoval errs.Code = "waiting_for_removal" // canceled, the downloader has not confirmed yet
 	WaitingForPause   errs.Code = "waiting_for_pause"   // paused, the downloader has not confirmed yet
 	WaitingForResume  errs.Code = "waiting_for_resume"  // somebody stopped it at the downloader by hand
+	WaitingForSource  errs.Code = "waiting_for_source"  // a node fetches the torrent or metalink file
+	WaitingForSpace   errs.Code = "waiting_for_space"   // the node has too little free space
+	WaitingForCopy    errs.Code = "waiting_for_copy"    // loaded, other files are being copied first
 )
 
 // Failure is why a task or job failed, or is held.
@@ -130,6 +191,8 @@ type DeliveredFile struct {
 	Path string `json:"path"`
 	// Size is in bytes.
 	Size int64 `json:"size"`
+	// Skipped reports that something else had the name, and was left.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Progress is what moves while a task runs. It is never stored for a tick.

@@ -3,6 +3,8 @@ package core
 import (
 	"slices"
 	"time"
+
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // TaskState is where a task stands.
@@ -40,18 +42,19 @@ func (s TaskState) Valid() bool { return slices.Contains(TaskStates, s) }
 // transitions is the whole state machine: from each state, where it may go.
 // A job may skip states (a small file is complete at the first look), so a
 // running task may go to any later one; it goes back when a downloader loses
-// the job (starting) or verifies its data (downloading). One that was paused
-// before it had a job goes back to the queue.
+// the job (starting), verifies its data (downloading), or another selection
+// needs more of it. It goes back to the queue when it was paused before it had
+// a job, when its job ended without it, and when haul tries it again by itself.
 var transitions = map[TaskState][]TaskState{
 	StateQueued:       {StateStarting, StatePaused, StateFailed, StateCanceled},
 	StateStarting:     {StateQueued, StateMetadata, StateDownloading, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
-	StateMetadata:     {StateStarting, StateDownloading, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
-	StateDownloading:  {StateStarting, StateMetadata, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
+	StateMetadata:     {StateQueued, StateStarting, StateDownloading, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
+	StateDownloading:  {StateQueued, StateStarting, StateMetadata, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StatePaused:       {StateQueued, StateStarting, StateMetadata, StateDownloading, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
-	StateTransferring: {StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
-	StateHeld:         {StateTransferring, StateSeeding, StateCompleted, StateFailed, StateCanceled},
+	StateTransferring: {StateQueued, StateStarting, StateDownloading, StatePaused, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
+	StateHeld:         {StateQueued, StateStarting, StateDownloading, StateTransferring, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateSeeding:      {StateCompleted},
-	StateCompleted:    {},
+	StateCompleted:    {StateQueued},
 	StateFailed:       {StateQueued},
 	StateCanceled:     {StateQueued},
 }
@@ -100,6 +103,7 @@ func (t *Task) Start(job *Job, at time.Time) bool {
 		return false
 	}
 	t.Job, t.Node, t.Downloader = job.ID, job.Node, job.Downloader
+	t.LeftAt, t.LogSeen, t.Retries.NextAt = 0, 0, nil
 	return true
 }
 
@@ -112,16 +116,65 @@ func (t *Task) Fail(f *Failure, at time.Time) bool {
 	return true
 }
 
-// Retry puts an ended task back into the queue for another attempt.
+// Retry puts an ended task back into the queue for another attempt, with a new
+// budget of retries.
 func (t *Task) Retry() bool {
 	if t.State != StateFailed && t.State != StateCanceled {
 		return false
 	}
+	t.again()
+	t.Retries.Used, t.Error = 0, nil
+	return true
+}
+
+// LoadAgain puts a completed task back into the queue, whose files are gone.
+func (t *Task) LoadAgain() bool {
+	if t.State != StateCompleted {
+		return false
+	}
+	t.again()
+	t.Files, t.CompletedAt = nil, nil
+	return true
+}
+
+// firstRetry is the pause before haul tries a task again by itself; each
+// further one is three times as long.
+const firstRetry = 3 * time.Second
+
+// RetryLater puts a task that has just failed back into the queue, where the
+// failure may pass and the budget allows. The error stays to be seen. A
+// deadline that has passed is no reason to try: it was long enough.
+func (t *Task) RetryLater(at time.Time) bool {
+	if t.State != StateFailed || t.Wish == WishCancel || t.DeletedAt != nil || t.Error == nil || !t.Error.Retryable ||
+		t.Retries.Used >= t.Retries.Limit || t.Error.Code == errs.MetadataTimeout || t.Error.Code == errs.Stalled {
+		return false
+	}
+	pause := firstRetry
+	for range t.Retries.Used {
+		pause *= 3
+	}
+	next := at.UTC().Add(pause)
+	wish := t.Wish
+	t.again()
+	t.Wish = wish
+	t.Retries.Used++
+	t.Retries.NextAt = &next
+	return true
+}
+
+func (t *Task) again() {
 	t.State, t.Wish = StateQueued, WishRun
 	t.Attempt++
+	t.leaveJob()
+	t.StartedAt, t.DownloadedAt, t.DeliveredAt = nil, nil, nil
+	t.DoneBytes = 0
+}
+
+// leaveJob forgets the job, which goes on or has ended without the task.
+func (t *Task) leaveJob() {
 	t.Job, t.Node, t.Downloader = "", "", ""
-	t.Error, t.StartedAt, t.DownloadedAt = nil, nil, nil
-	return true
+	t.LeftAt, t.LogSeen = 0, 0
+	t.HeldUntil, t.Retries.NextAt = nil, nil
 }
 
 // CanPause reports whether the wish to pause can still be followed: not when
@@ -181,23 +234,123 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 	if t.Job != o.ID || t.State.Ended() {
 		return false
 	}
-	changed := t.learn(o)
-	next := o.taskState(t.ID)
+	d := o.Delivery(t.ID)
+	changed := t.learn(o, d)
+	next := t.nextState(o, d)
 	if next == StateFailed && t.Wish == WishCancel {
 		next = StateCanceled
 	}
 	if next != "" && next != t.State && t.moveTo(next, at) {
 		changed = true
+		t.count(d)
 	}
-	if t.State.Ended() || t.State == StateSeeding {
-		if d := o.delivery(t.ID); d != nil && len(t.Files) == 0 && len(d.Files) > 0 {
+	if next == StateQueued && t.State == StateQueued {
+		t.leaveJob() // it needs another job
+		return true
+	}
+	return t.keepResult(o, d) || changed
+}
+
+// nextState returns where the task stands by a report; "" where that says nothing.
+func (t *Task) nextState(o *ObservedJob, d *ObservedDelivery) TaskState {
+	switch {
+	case d == nil && t.LeftAt > 0 && o.Revision >= t.LeftAt:
+		if t.State == StateSeeding {
+			return StateCompleted
+		}
+		return StateCanceled
+	case d != nil && d.Done && (o.Phase.Ended() || d.Phase != JobSeeding):
+		return StateCompleted
+	case d != nil && d.Phase == JobFailed, o.Phase == JobFailed:
+		return StateFailed
+	case o.Phase == JobRemoved:
+		return StateCanceled
+	case o.Phase.Ended():
+		return StateQueued // it came too late for this job
+	case d == nil || d.Refused:
+		return ""
+	}
+	return phaseStates[d.Phase]
+}
+
+var phaseStates = map[JobPhase]TaskState{
+	JobAccepted: StateStarting, JobResolving: StateStarting, JobAdding: StateStarting, JobQueued: StateStarting,
+	JobMetadata: StateMetadata, JobDownloading: StateDownloading, JobPaused: StatePaused,
+	JobDownloaded: StateTransferring, JobDelivering: StateTransferring, JobHeld: StateHeld,
+	JobDelivered: StateCompleted, JobSeeding: StateSeeding,
+}
+
+// learn takes over what the source could not tell.
+func (t *Task) learn(o *ObservedJob, d *ObservedDelivery) bool {
+	changed := false
+	if o.Name != "" && o.Name != t.Name && !t.Named {
+		t.Name, changed = o.Name, true
+	}
+	if o.InfoHash != "" && o.InfoHash != t.InfoHash && t.InfoHashV2 == "" {
+		t.InfoHash, changed = o.InfoHash, true
+	}
+	if d == nil {
+		return changed
+	}
+	// A total that grows with each look would write at each look: it is kept
+	// with the transitions alone.
+	if d.TotalBytes > 0 && d.TotalBytes != t.TotalBytes && d.Phase >= JobDownloaded {
+		t.TotalBytes, changed = d.TotalBytes, true
+	}
+	if n := len(d.Log); n > 0 && d.Log[n-1].Seq > t.LogSeen {
+		t.LogSeen, changed = d.Log[n-1].Seq, true
+	}
+	return changed
+}
+
+// NewEvents returns what a report tells that the history does not have yet.
+func (t *Task) NewEvents(o *ObservedJob) []JobEvent {
+	d := o.Delivery(t.ID)
+	if t.Job != o.ID || t.State.Ended() || d == nil {
+		return nil
+	}
+	for i := range d.Log {
+		if d.Log[i].Seq > t.LogSeen {
+			return d.Log[i:]
+		}
+	}
+	return nil
+}
+
+// count stores with a transition what otherwise lives in memory.
+func (t *Task) count(d *ObservedDelivery) {
+	if d == nil {
+		return
+	}
+	if d.TotalBytes > 0 {
+		t.TotalBytes = d.TotalBytes
+	}
+	t.DoneBytes, t.UploadedBytes = d.DoneBytes, d.UploadedBytes
+}
+
+// keepResult takes over what was delivered, and what went wrong.
+func (t *Task) keepResult(o *ObservedJob, d *ObservedDelivery) bool {
+	changed := false
+	failure := o.Failure
+	if d != nil && d.Failure != nil {
+		failure = d.Failure
+	}
+	var until *time.Time
+	if d != nil {
+		if t.State == StateHeld {
+			until = d.HeldUntil
+		}
+		if (t.State.Ended() || t.State == StateSeeding || t.State == StateHeld) && len(d.Files) > len(t.Files) {
 			t.Files, changed = d.Files, true
 		}
 	}
-	switch f := o.failure(t.ID); {
+	if !sameTime(until, t.HeldUntil) {
+		t.HeldUntil, changed = until, true
+	}
+	switch {
 	case t.State == StateFailed || t.State == StateHeld:
-		if f != nil && (t.Error == nil || t.Error.Code != f.Code || t.Error.Message != f.Message) {
-			t.Error, changed = f, true
+		if failure != nil && (t.Error == nil || t.Error.Code != failure.Code || t.Error.Message != failure.Message) {
+			t.Error, changed = failure, true
 		}
 	case t.Error != nil:
 		t.Error, changed = nil, true
@@ -205,19 +358,9 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 	return changed
 }
 
-// learn takes over what the source could not tell.
-func (t *Task) learn(o *ObservedJob) bool {
-	changed := false
-	if o.Name != "" && o.Name != t.Name && !t.Named {
-		t.Name, changed = o.Name, true
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	if o.InfoHash != "" && o.InfoHash != t.InfoHash {
-		t.InfoHash, changed = o.InfoHash, true
-	}
-	// A total that grows with each look would write at each look: it is kept
-	// with the transitions alone.
-	if o.Progress.TotalBytes != t.TotalBytes && o.Phase >= JobDownloaded {
-		t.TotalBytes, changed = o.Progress.TotalBytes, true
-	}
-	return changed
+	return a.Equal(*b)
 }

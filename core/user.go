@@ -34,7 +34,9 @@ type Group struct {
 	ID          GroupID      `json:"id"`
 	Name        string       `json:"name"`
 	Permissions []Permission `json:"permissions"`
-	CreatedAt   time.Time    `json:"created_at"`
+	// Seed is for tasks whose owner says nothing; nil leaves it to the downloader.
+	Seed      *SeedPolicy `json:"seed,omitempty"`
+	CreatedAt time.Time   `json:"created_at"`
 }
 
 // Permission is a right of a group.

@@ -50,6 +50,7 @@ const (
 	SourceTimeout         Code = "source_timeout"
 	SourceServerError     Code = "source_server_error"
 	ChecksumMismatch      Code = "checksum_mismatch"
+	NoFilesSelected       Code = "no_files_selected"
 	AddressNotAllowed     Code = "address_not_allowed"
 
 	// Destinations and storage.
@@ -57,7 +58,14 @@ const (
 	DestinationExists   Code = "destination_exists"
 	DestinationReadOnly Code = "destination_not_writable"
 	OutOfSpace          Code = "out_of_space"
+	NameNotPossible     Code = "name_not_possible"
+	StorageUnreachable  Code = "storage_unreachable"
+	StorageAuthFailed   Code = "storage_auth_failed"
+	StorageError        Code = "storage_error"
+	StorageMissing      Code = "storage_missing"
 	NotDelivered        Code = "not_delivered"
+	HoldExpired         Code = "hold_expired"
+	FilesChanged        Code = "files_changed"
 	FilesMissing        Code = "files_missing"
 	UnsafeFile          Code = "unsafe_file"
 
@@ -91,6 +99,7 @@ const (
 	QuotaExceeded   Code = "quota_exceeded"
 	MetadataTimeout Code = "metadata_timeout"
 	Stalled         Code = "stalled"
+	TotalTimeout    Code = "total_timeout"
 )
 
 type codeInfo struct {
@@ -141,12 +150,20 @@ var codes = map[Code]codeInfo{
 	SourceTimeout:         {KindUnavailable, "The source's server did not answer in time.", "Try again later.", true},
 	SourceServerError:     {KindUnavailable, "The source's server answered with an error.", "Try again later.", true},
 	ChecksumMismatch:      {KindInvalid, "The file does not have the checksum that was promised.", "The source may be damaged: use another one.", false},
+	NoFilesSelected:       {KindInvalid, "The selection matches no file.", "Look at the task's files, and select others (PATCH files).", false},
 	AddressNotAllowed:     {KindForbidden, "The source's address may not be used.", "Ask an admin which addresses are allowed.", false},
 
 	InvalidDestination:  {KindInvalid, "The destination is not a folder inside your home.", "Give a path relative to your home, without '..'.", false},
 	DestinationExists:   {KindConflict, "A file of that name exists at the destination.", "Choose another destination, or remove the file.", false},
 	DestinationReadOnly: {KindUnavailable, "The destination cannot be written.", "Give the user that haul runs as the right to write there, then retry the task.", true},
 	OutOfSpace:          {KindExhausted, "The disk is full.", "Free some space on the node, then retry the task.", true},
+	NameNotPossible:     {KindInvalid, "The destination cannot hold a file of that name.", "Choose another destination: the name is too long there, or has characters that it does not take.", false},
+	StorageUnreachable:  {KindUnavailable, "The storage does not answer.", "Check that it is up, and that its address is right (haul storage test).", true},
+	StorageAuthFailed:   {KindUnavailable, "The storage refuses the credentials.", "Correct the storage's settings.", true},
+	StorageError:        {KindUnavailable, "The storage reported an error.", "The message says what the storage said.", true},
+	StorageMissing:      {KindNotFound, "The task's storage does not exist any more.", "Choose another destination for the task.", false},
+	HoldExpired:         {KindUnavailable, "The files could not be delivered for too long, and were given up.", "Mend what kept them from being delivered, then retry the task to load it again.", false},
+	FilesChanged:        {KindConflict, "Files changed on the disk while they were delivered.", "Find out what writes to the download folder, then recheck the task.", true},
 	NotDelivered:        {KindConflict, "The files are not at their destination yet.", "Wait until the task is completed.", true},
 	FilesMissing:        {KindInternal, "Files that the downloader reported are not on the disk.", "Check that the downloader and haul see the same folder, then retry the task.", false},
 	UnsafeFile:          {KindForbidden, "The download contains something that is neither a file nor a folder, or leads out of its own folder.", "Do not trust the source; the task's data is kept for inspection until the task is removed.", false},
@@ -178,6 +195,7 @@ var codes = map[Code]codeInfo{
 	NodeOffline:     {KindUnavailable, "The node is offline.", "Start it; its jobs go on by themselves.", true},
 	QuotaExceeded:   {KindExhausted, "A quota is used up.", "Remove something, or ask an admin for more.", false},
 	MetadataTimeout: {KindUnavailable, "Nobody sent the torrent's metadata in time.", "The torrent may be dead: try again later or use another source.", true},
+	TotalTimeout:    {KindUnavailable, "The download took longer than it may.", "Try again with a faster source, or ask an admin to raise total_timeout.", false},
 	Stalled:         {KindUnavailable, "No data came for too long.", "The source may be dead: try again later or use another one.", true},
 }
 

@@ -18,7 +18,7 @@ const copyChunk = 8 << 20
 // stored before it gets its final name.
 func (x *execution) duplicate(ctx context.Context, i int) error {
 	e := &x.plan.Entries[i]
-	if x.job.Keep && !e.Dir && e.Copy == 0 {
+	if x.job.Data != DataMove && !e.Dir && e.Copy == 0 {
 		if err := x.flush(ctx, e.Name); err != nil {
 			return sourceError(err)
 		}
@@ -116,7 +116,7 @@ func (x *execution) copyData(ctx context.Context, out, in *os.File, size int64) 
 		n, err := io.CopyN(out, in, min(copyChunk, size-done))
 		done += n
 		if x.hooks.Progress != nil {
-			x.hooks.Progress(x.moved + done)
+			x.hooks.Progress(x.moved+done, 0)
 		}
 		if errors.Is(err, io.EOF) {
 			return syscall.ENOENT // it became shorter: not all data is there

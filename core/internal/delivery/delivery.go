@@ -20,6 +20,7 @@ import (
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/storage"
 )
 
 // ErrReplan says that a planned name is taken by now: make a new plan with
@@ -32,15 +33,32 @@ type Job struct {
 	Task core.TaskID
 	// Source is the absolute path of the directory that holds the data.
 	Source string
-	// Root is the absolute path of the storage.
-	Root string
-	// Path is a folder below Root, with slashes; it is made when missing.
+	// Root is the absolute path of a local storage; Remote is another one.
+	Root   string
+	Remote storage.Driver
+	// Path is a folder of the storage, with slashes; it is made when missing.
 	Path string
 	// Files are the files to deliver, as the downloader lists them.
 	Files []downloader.File
-	// Keep leaves the data where it is, for the deliveries that follow.
-	Keep bool
+	// Data says what may become of the job's data.
+	Data DataUse
+	// OnConflict says what happens where a name is taken.
+	OnConflict core.ConflictPolicy
+	// Only are the indexes of the files that this attempt is for; empty is all.
+	Only []int
+	// Verify reads every copy again and compares it.
+	Verify bool
 }
+
+// DataUse says what may become of a job's data.
+type DataUse int
+
+// The uses.
+const (
+	DataMove DataUse = iota // nobody needs it any more
+	DataLink                // it stays, as when a torrent seeds; its bytes may be shared
+	DataCopy                // it stays for somebody else: nothing may show or change it
+)
 
 // Plan says under which names a job's entries are delivered. It is stored
 // before it is executed.
@@ -65,9 +83,34 @@ type Entry struct {
 
 // Result is what was delivered.
 type Result struct {
-	// Files have paths relative to Job.Path.
+	// Files have paths relative to Job.Path. Beside an error they are those that
+	// are there already.
 	Files []core.DeliveredFile
+	// Failed are the files that could not be delivered, beside an error.
+	Failed []FileError
+	// Method is how most of it came, Why says why no cheaper way was open; "" where
+	// the cheapest was.
+	Method Method
+	Why    string
 }
+
+// FileError is a file that could not be delivered.
+type FileError struct {
+	Index int
+	Err   error
+}
+
+// Method is a way to deliver.
+type Method string
+
+// The methods, cheapest first.
+const (
+	MethodRename Method = "renamed"
+	MethodLink   Method = "linked" // a second name for the same bytes
+	MethodClone  Method = "cloned" // a reflink
+	MethodCopy   Method = "copied"
+	MethodUpload Method = "uploaded" // to a storage that is no local folder
+)
 
 // Hooks connect Execute to its caller.
 type Hooks struct {
@@ -75,8 +118,12 @@ type Hooks struct {
 	// its return. It is called where files have to be copied, or where the file
 	// system cannot rename without replacing.
 	Save func(context.Context, Plan) error
-	// Progress is told how many bytes are at the destination; it must not block.
-	Progress func(done int64)
+	// Progress is told how many bytes and files are at the destination; it must
+	// not block.
+	Progress func(done int64, files int)
+	// Waiting is told while the delivery waits for its turn to copy; it must not
+	// block and may be nil.
+	Waiting func(waits bool)
 }
 
 // Mover delivers. Its methods may be called concurrently, also for the same

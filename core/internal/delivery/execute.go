@@ -96,7 +96,7 @@ func (x *execution) deliver(ctx context.Context, i int) error {
 		x.tidy(e)
 	case err != nil:
 		return err
-	case x.job.Keep || e.Copy != 0:
+	case x.job.Data != DataMove || e.Copy != 0:
 		if err := x.duplicate(ctx, i); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func isEmpty(root *os.Root, name string, info fs.FileInfo) bool {
 
 // tidy takes away the second name of a file that was linked, not renamed.
 func (x *execution) tidy(e *Entry) {
-	if x.job.Keep || e.Dir || e.Copy != 0 {
+	if x.job.Data != DataMove || e.Dir || e.Copy != 0 {
 		return
 	}
 	if here, err := x.from.Lstat(e.Name); err != nil || inode(here) != e.Inode {
@@ -179,5 +179,5 @@ func (x *execution) progress(e *Entry) {
 			x.moved += f.Size
 		}
 	}
-	x.hooks.Progress(x.moved)
+	x.hooks.Progress(x.moved, 0)
 }

@@ -27,7 +27,7 @@ type Want struct {
 
 // WantOf returns what matters of a task.
 func WantOf(t *core.Task) Want {
-	w := Want{Kind: t.Source.Kind, Node: t.WantedNode, Downloader: t.WantedDownloader, Select: len(t.Selection) > 0}
+	w := Want{Kind: t.Source.Kind, Node: t.WantedNode, Downloader: t.WantedDownloader, Select: !t.Selection.IsZero()}
 	if len(t.Options) > 0 {
 		w.Options = unique.Make(string(t.Options))
 	}
