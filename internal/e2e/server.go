@@ -101,7 +101,8 @@ type Options struct {
 	Data string
 	// Args are appended to the command line.
 	Args []string
-	// Env is appended to the environment.
+	// Env is appended to the environment. Without HAUL_RETRY_LIMIT in it haul
+	// tries nothing again by itself, so that a test sees each failure.
 	Env []string
 	// Wrap is a command that runs the server, and becomes it.
 	Wrap []string
@@ -167,7 +168,7 @@ func (s *Server) launch() {
 	args := append(slices.Clone(s.wrap), s.bin.Haul, "serve", "--data", s.Data, "--listen", strings.TrimPrefix(s.URL, "http://"), "--plugins", s.bin.Plugins)
 	args = append(args, s.args...)
 	s.cmd = exec.Command(args[0], args[1:]...)
-	s.cmd.Env = append(append(os.Environ(), "HAUL_ADMIN_PASSWORD="+AdminPassword), s.env...)
+	s.cmd.Env = append(append(os.Environ(), "HAUL_ADMIN_PASSWORD="+AdminPassword, "HAUL_RETRY_LIMIT=0"), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {

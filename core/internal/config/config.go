@@ -3,12 +3,14 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -24,6 +26,19 @@ const DefaultTorrentLimit Size = 10 << 20
 
 // DefaultPluginMemoryLimit is far above what a plugin needs for 10,000 jobs.
 const DefaultPluginMemoryLimit Size = 1 << 30
+
+// The defaults of what bounds a task's life.
+const (
+	DefaultMetadataTimeout      = 30 * time.Minute
+	DefaultStallTimeout         = 24 * time.Hour
+	DefaultRetryLimit           = 3
+	DefaultHeldFor              = 7 * day
+	DefaultMinFree         Size = 1 << 30
+	DefaultOrphanGrace          = 24 * time.Hour
+)
+
+// maxRetryLimit keeps a broken source from being asked for ever.
+const maxRetryLimit = 100
 
 // minPluginMemoryLimit is what the smallest plugins need.
 const minPluginMemoryLimit Size = 64 << 20
@@ -62,6 +77,22 @@ type Config struct {
 	LogFormat string
 	// TorrentLimit is the size of the largest torrent file that is taken.
 	TorrentLimit Size
+	// MetadataTimeout, StallTimeout and TotalTimeout end downloads that get
+	// nowhere; 0 is never.
+	MetadataTimeout time.Duration
+	StallTimeout    time.Duration
+	TotalTimeout    time.Duration
+	// RetryLimit is how often haul tries again by itself after a failure that may pass.
+	RetryLimit int
+	// HeldFor is how long data is kept that cannot be delivered; 0 is for ever.
+	HeldFor time.Duration
+	// MinFree is what downloads leave free on their disk, where that is less
+	// than 5 % of it.
+	MinFree Size
+	// OrphanGrace is how long data without a task is kept.
+	OrphanGrace time.Duration
+	// VerifyCopies has every copied file read again and compared.
+	VerifyCopies bool
 	// AdminPassword is that of the user that the first start makes; empty
 	// generates one. Later starts do not look at it.
 	AdminPassword Secret
@@ -135,6 +166,9 @@ func (c *Config) mistakes() []mistake {
 	}
 	if c.TorrentLimit < minTorrentLimit || c.TorrentLimit > maxTorrentLimit {
 		wrong(keyTorrentLimit, "must be "+minTorrentLimit.String()+" to "+maxTorrentLimit.String()+", not "+c.TorrentLimit.String())
+	}
+	if c.RetryLimit < 0 || c.RetryLimit > maxRetryLimit {
+		wrong(keyRetryLimit, fmt.Sprintf("must be 0 to %d, not %d", maxRetryLimit, c.RetryLimit))
 	}
 	if c.AdminPassword.Reveal() == redacted {
 		wrong(keyAdminPassword, "is the mark that stands for a secret, not a password")

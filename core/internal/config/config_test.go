@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -84,17 +85,24 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 		Data: "/d", Downloads: "/w", Listen: ":1", Plugins: []string{"/p", "/q"}, LogLevel: "debug", LogFormat: "json",
 		TorrentLimit: 1 << 20, AdminPassword: NewSecret("pw"),
 		PluginPins: Pins{"a": {sumA, sumB}, "b": {sumA}}, PluginMemoryLimit: 1 << 28,
+		MetadataTimeout: 10 * time.Minute, StallTimeout: 3 * day, TotalTimeout: 36 * time.Hour, RetryLimit: 5,
+		HeldFor: 0, MinFree: 2 << 30, OrphanGrace: 90 * time.Second, VerifyCopies: true,
 	}
 	file := "data: /d\ndownloads: /w\nlisten: ':1'\nplugins: [/p, /q]\nlog_level: debug\nlog_format: json\ntorrent_limit: 1048576\nadmin_password: pw\n" +
-		"plugin_pins:\n  a: [" + sumA + ", " + strings.ToUpper(sumB) + "]\n  b:\n    - " + sumA + "\nplugin_memory_limit: 256MiB\n"
+		"plugin_pins:\n  a: [" + sumA + ", " + strings.ToUpper(sumB) + "]\n  b:\n    - " + sumA + "\nplugin_memory_limit: 256MiB\n" +
+		"metadata_timeout: 10m\nstall_timeout: 3d\ntotal_timeout: 1d12h\nretry_limit: 5\nheld_for: 0\nmin_free: 2GiB\norphan_grace: 90s\nverify_copies: true\n"
 	env := map[string]string{
 		"HAUL_DATA": "/d", "HAUL_DOWNLOADS": "/w", "HAUL_LISTEN": ":1", "HAUL_PLUGINS": "/p:/q", "HAUL_LOG_LEVEL": "debug",
 		"HAUL_LOG_FORMAT": "json", "HAUL_TORRENT_LIMIT": "1MiB", "HAUL_ADMIN_PASSWORD": "pw",
 		"HAUL_PLUGIN_PINS": "a=" + sumA + ":a=" + sumB + ":b=" + sumA, "HAUL_PLUGIN_MEMORY_LIMIT": "256MiB",
+		"HAUL_METADATA_TIMEOUT": "10m", "HAUL_STALL_TIMEOUT": "3d", "HAUL_TOTAL_TIMEOUT": "36h", "HAUL_RETRY_LIMIT": "5",
+		"HAUL_HELD_FOR": "0", "HAUL_MIN_FREE": "2GiB", "HAUL_ORPHAN_GRACE": "90s", "HAUL_VERIFY_COPIES": "true",
 	}
 	args := []string{
 		"--data=/d", "--downloads=/w", "--listen=:1", "--plugins=/p", "--plugins=/q", "--log-level=debug", "--log-format=json", "--torrent-limit=1MiB",
 		"--plugin-pins=a=" + sumA, "--plugin-pins=a=" + sumB, "--plugin-pins=b=" + sumA, "--plugin-memory-limit=256MiB",
+		"--metadata-timeout=10m", "--stall-timeout=72h", "--total-timeout=36h", "--retry-limit=5",
+		"--held-for=0s", "--min-free=2GiB", "--orphan-grace=90s", "--verify-copies",
 	}
 	for name, s := range map[string]setup{
 		"file":        {args: []string{"--config=haul.yaml"}, file: file},
@@ -153,6 +161,15 @@ func TestAMistakeIsToldWithItsPlace(t *testing.T) {
 		{name: "a pin that is there twice", file: "plugin_pins:\n  a: [" + sumB + "]\n  a: [" + sumB + "]", want: "has a twice; line 3"},
 		{name: "a pin without a name", args: []string{"--plugin-pins", sumB}, want: "--plugin-pins: plugin_pins must be made of NAME=SHA256"},
 		{name: "too little memory", file: "plugin_memory_limit: 1MiB", want: "haul.yaml:1: plugin_memory_limit must be at least 64MiB, or 0"},
+		{name: "no length of time", file: "stall_timeout: soon", want: "haul.yaml:1: stall_timeout must be a length of time such as 30m, 12h or 7d, not \"soon\""},
+		{name: "a time without a unit", file: "stall_timeout: 30", want: "haul.yaml:1: stall_timeout must be a length of time"},
+		{name: "a fraction for a time", file: "held_for: 1.5", want: "haul.yaml:1: held_for must be a length of time such as 30m, 12h or 7d, not a number"},
+		{name: "a time below zero", env: map[string]string{"HAUL_ORPHAN_GRACE": "-1h"}, want: "HAUL_ORPHAN_GRACE: orphan_grace must be a length of time"},
+		{name: "text for a number", file: "retry_limit: many", want: "haul.yaml:1: retry_limit must be a number, not \"many\""},
+		{name: "a list for a number", file: "retry_limit: [1]", want: "haul.yaml:1: retry_limit must be a number, not a list"},
+		{name: "retries without end", args: []string{"--retry-limit", "101"}, want: "--retry-limit: retry_limit must be 0 to 100, not 101"},
+		{name: "a number for a switch", file: "verify_copies: 1", want: "haul.yaml:1: verify_copies must be true or false, not a number"},
+		{name: "a word for a switch", env: map[string]string{"HAUL_VERIFY_COPIES": "maybe"}, want: "HAUL_VERIFY_COPIES: verify_copies must be true or false, not \"maybe\""},
 		{name: "an empty plugin directory", args: []string{"--plugins", ""}, want: "--plugins: plugins has an empty entry"},
 	}
 	for _, c := range cases {
@@ -239,7 +256,7 @@ func TestThePrintCanBeReadBackAndKeepsSecrets(t *testing.T) {
 	}
 	for _, want := range []string{
 		"data: /d # --data\n", "downloads: /d/node/jobs # default\n", "listen: 127.0.0.1:7420 # default\n", "log_level: debug # haul.yaml:2\n", "plugins: # HAUL_PLUGINS\n",
-		"torrent_limit: 10MiB # default\n", "admin_password: <secret> # HAUL_ADMIN_PASSWORD\n", "#   /d/plugins\n", "# The file haul.yaml was read.\n",
+		"torrent_limit: 10MiB # default\n", "held_for: 7d # default\n", "retry_limit: 3 # default\n", "verify_copies: false # default\n", "admin_password: <secret> # HAUL_ADMIN_PASSWORD\n", "#   /d/plugins\n", "# The file haul.yaml was read.\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the print lacks %q:\n%s", want, &out)
@@ -249,7 +266,7 @@ func TestThePrintCanBeReadBackAndKeepsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := fmt.Sprintf("%v %+v %#v %s %q %x %s", c, *c, *c, c, c.AdminPassword, c.AdminPassword, shown) + out.String()
+	all := fmt.Sprintf("%v %+v %#v %s %q %x %s", c, *c, *c, c.AdminPassword, c.AdminPassword, c.AdminPassword, shown) + out.String()
 	if strings.Contains(all, password) || strings.Contains(all, fmt.Sprintf("%x", password)) {
 		t.Errorf("the password shows:\n%s", all)
 	}
@@ -281,6 +298,32 @@ func TestSizesAreReadAndPrinted(t *testing.T) {
 	for _, in := range []string{"", "MiB", "-1", "1.5MiB", "1 M", "9223372036854775807KiB", "1e3", "0x10"} {
 		if got, err := ParseSize(in); err == nil {
 			t.Errorf("%q was read as %d", in, got)
+		}
+	}
+}
+
+func TestDurationsAreReadAndPrinted(t *testing.T) {
+	good := map[string]time.Duration{
+		"0": 0, "0d": 0, "90s": 90 * time.Second, "1h30m": 90 * time.Minute, "24h": day, "7d": 7 * day, "168h": 7 * day,
+		"1d12h": 36 * time.Hour, " 30m ": 30 * time.Minute, "100ms": 100 * time.Millisecond, "50h": 50 * time.Hour,
+	}
+	for in, want := range good {
+		got, err := ParseDuration(in)
+		if err != nil || got != want {
+			t.Errorf("%q: got %s, %v, want %s", in, got, err, want)
+		}
+		if back, err := ParseDuration(formatDuration(got)); err != nil || back != got {
+			t.Errorf("%s prints as %q and is read as %s, %v", got, formatDuration(got), back, err)
+		}
+	}
+	for in, want := range map[time.Duration]string{7 * day: "7d", day: "24h", 90 * time.Minute: "1h30m", 0: "0", 30 * time.Minute: "30m"} {
+		if got := formatDuration(in); got != want {
+			t.Errorf("%s prints as %q, want %q", in, got, want)
+		}
+	}
+	for _, in := range []string{"", "d", "-1h", "-1d", "1d-1h", "1d1d", "30", "soon", "1w", "1.5d", "999999999d", "106751d999999h"} {
+		if got, err := ParseDuration(in); err == nil {
+			t.Errorf("%q was read as %s", in, got)
 		}
 	}
 }

@@ -92,13 +92,32 @@ func valuesOf(s *setting, n *yaml.Node) (values []string, why string) {
 	case kindPins:
 		return pinsOf(n)
 	}
-	if isText(n) || s.kind == kindSize && n.Kind == yaml.ScalarNode && n.Tag == "!!int" {
+	if isText(n) || n.Kind == yaml.ScalarNode && n.Tag != "" && n.Tag == s.kind.plainTag() {
 		return []string{n.Value}, ""
 	}
-	if s.kind == kindSize {
+	switch s.kind {
+	case kindSize:
 		return nil, "must be a size such as 10MiB, not " + typeOf(n)
+	case kindDuration:
+		return nil, "must be a length of time such as 30m, 12h or 7d, not " + typeOf(n)
+	case kindNumber:
+		return nil, "must be a number, not " + typeOf(n)
+	case kindSwitch:
+		return nil, "must be true or false, not " + typeOf(n)
 	}
 	return nil, "must be text, not " + typeOf(n) + quoteHint(n)
+}
+
+// plainTag is the type that a value of the kind has in YAML without quotes,
+// beside text.
+func (k kind) plainTag() string {
+	switch k {
+	case kindSize, kindDuration, kindNumber: // 0 has no unit
+		return "!!int"
+	case kindSwitch:
+		return "!!bool"
+	}
+	return "!!str"
 }
 
 func listOf(n *yaml.Node) (values []string, why string) {

@@ -28,6 +28,9 @@ func (c *Config) Print(w io.Writer) error {
 			root.Content = append(root.Content, key, seq)
 		default:
 			value := scalar(values[0])
+			if s.kind == kindNumber || s.kind == kindSwitch {
+				value.Tag, value.Style = s.kind.plainTag(), 0
+			}
 			value.LineComment = c.origins[s.key]
 			root.Content = append(root.Content, scalar(s.key), value)
 		}

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -18,6 +21,14 @@ const (
 	keyLogLevel      = "log_level"
 	keyLogFormat     = "log_format"
 	keyTorrentLimit  = "torrent_limit"
+	keyMetadata      = "metadata_timeout"
+	keyStall         = "stall_timeout"
+	keyTotal         = "total_timeout"
+	keyRetryLimit    = "retry_limit"
+	keyHeldFor       = "held_for"
+	keyMinFree       = "min_free"
+	keyOrphanGrace   = "orphan_grace"
+	keyVerifyCopies  = "verify_copies"
 	keyAdminPassword = "admin_password"
 )
 
@@ -32,6 +43,9 @@ type kind int
 const (
 	kindText kind = iota
 	kindSize
+	kindDuration
+	kindNumber
+	kindSwitch // true or false
 	kindList
 	kindPins // of the file a mapping, elsewhere a list of NAME=SHA256
 )
@@ -76,27 +90,43 @@ func settings() []setting {
 			},
 			get: func(c *Config) []string { return c.PluginPins.pairs() },
 		},
-		{
-			key: keyPluginMemory, kind: kindSize, value: DefaultPluginMemoryLimit.String(),
-			usage: "`SIZE` of memory at which a plugin is started anew; 0 for no limit",
-			set: func(c *Config, v []string) (err error) {
-				c.PluginMemoryLimit, err = ParseSize(v[0])
-				return err
-			},
-			get: func(c *Config) []string { return []string{c.PluginMemoryLimit.String()} },
-		},
+		size(keyPluginMemory, DefaultPluginMemoryLimit, "`SIZE` of memory at which a plugin is started anew; 0 for no limit",
+			func(c *Config) *Size { return &c.PluginMemoryLimit }),
 		text(keyLogLevel, "info", "least `LEVEL` that is logged: "+list(LogLevels),
 			func(c *Config) *string { return &c.LogLevel }),
 		text(keyLogFormat, "text", "`FORMAT` of the log: "+list(LogFormats),
 			func(c *Config) *string { return &c.LogFormat }),
+		size(keyTorrentLimit, DefaultTorrentLimit, "`SIZE` of the largest torrent file that is taken",
+			func(c *Config) *Size { return &c.TorrentLimit }),
+		duration(keyMetadata, DefaultMetadataTimeout, "`TIME` that a magnet link gets to find its metadata; 0 for ever",
+			func(c *Config) *time.Duration { return &c.MetadataTimeout }),
+		duration(keyStall, DefaultStallTimeout, "`TIME` without a byte after which a download fails; 0 for never",
+			func(c *Config) *time.Duration { return &c.StallTimeout }),
+		duration(keyTotal, 0, "`TIME` that a download may take in all; 0 for ever",
+			func(c *Config) *time.Duration { return &c.TotalTimeout }),
 		{
-			key: keyTorrentLimit, kind: kindSize, value: DefaultTorrentLimit.String(),
-			usage: "`SIZE` of the largest torrent file that is taken",
+			key: keyRetryLimit, kind: kindNumber, value: strconv.Itoa(DefaultRetryLimit),
+			usage: "`COUNT` of further tries after a failure that may pass",
 			set: func(c *Config, v []string) (err error) {
-				c.TorrentLimit, err = ParseSize(v[0])
+				c.RetryLimit, err = parseCount(v[0])
 				return err
 			},
-			get: func(c *Config) []string { return []string{c.TorrentLimit.String()} },
+			get: func(c *Config) []string { return []string{strconv.Itoa(c.RetryLimit)} },
+		},
+		duration(keyHeldFor, DefaultHeldFor, "`TIME` that data is kept which cannot be delivered; 0 for ever",
+			func(c *Config) *time.Duration { return &c.HeldFor }),
+		size(keyMinFree, DefaultMinFree, "`SIZE` that downloads leave free on the disk, at most 5 % of it",
+			func(c *Config) *Size { return &c.MinFree }),
+		duration(keyOrphanGrace, DefaultOrphanGrace, "`TIME` that data without a task is kept",
+			func(c *Config) *time.Duration { return &c.OrphanGrace }),
+		{
+			key: keyVerifyCopies, kind: kindSwitch, value: strconv.FormatBool(false),
+			usage: "read every copied file again and compare it",
+			set: func(c *Config, v []string) (err error) {
+				c.VerifyCopies, err = parseSwitch(v[0])
+				return err
+			},
+			get: func(c *Config) []string { return []string{strconv.FormatBool(c.VerifyCopies)} },
 		},
 		{
 			key: keyAdminPassword, secret: true,
@@ -114,6 +144,46 @@ func text(key, value, usage string, field func(*Config) *string) setting {
 	}
 }
 
+func size(key string, value Size, usage string, field func(*Config) *Size) setting {
+	return setting{
+		key: key, kind: kindSize, value: value.String(), usage: usage,
+		set: func(c *Config, v []string) (err error) {
+			*field(c), err = ParseSize(v[0])
+			return err
+		},
+		get: func(c *Config) []string { return []string{field(c).String()} },
+	}
+}
+
+func duration(key string, value time.Duration, usage string, field func(*Config) *time.Duration) setting {
+	return setting{
+		key: key, kind: kindDuration, value: formatDuration(value), usage: usage,
+		set: func(c *Config, v []string) (err error) {
+			*field(c), err = ParseDuration(v[0])
+			return err
+		},
+		get: func(c *Config) []string { return []string{formatDuration(*field(c))} },
+	}
+}
+
+func parseCount(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, fmt.Errorf("must be a number, not %q", s)
+	}
+	return n, nil
+}
+
+func parseSwitch(s string) (bool, error) {
+	switch s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("must be true or false, not %q", s)
+}
+
 func list(words []string) string { return strings.Join(words, ", ") }
 
 // AddFlags registers the flags of every setting.
@@ -124,6 +194,8 @@ func AddFlags(f *pflag.FlagSet) {
 		case s.secret:
 		case s.isList():
 			f.StringArray(s.flag(), nil, s.usage)
+		case s.kind == kindSwitch:
+			f.Bool(s.flag(), s.value == strconv.FormatBool(true), s.usage)
 		default:
 			f.String(s.flag(), s.value, s.usage)
 		}
