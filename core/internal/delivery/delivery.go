@@ -64,6 +64,10 @@ const (
 // before it is executed.
 type Plan struct {
 	Entries []Entry `json:"entries"`
+	// Uploads are the files, where Job.Remote is set; Begun says that some may
+	// be there that are not Done.
+	Uploads []Upload `json:"uploads,omitempty"`
+	Begun   bool     `json:"begun,omitempty"`
 }
 
 // Entry is one thing to move.
