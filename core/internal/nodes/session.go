@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -82,6 +83,7 @@ func (n *node) runSession(ctx context.Context, observer Observer) error {
 	if err := session.Send(ctx, orders); err != nil {
 		return err
 	}
+	failpoint.Hit("nodes.after-full-orders")
 	ended := make(chan error, 1)
 	var sender sync.WaitGroup
 	sender.Go(func() {
@@ -175,9 +177,11 @@ func (n *node) sendLoop(ctx context.Context, session core.Session) error {
 		if err != nil {
 			return err
 		}
+		failpoint.Hit("nodes.before-send")
 		if err := session.Send(ctx, orders); err != nil {
 			return err
 		}
+		failpoint.Hit("nodes.after-send")
 	}
 }
 
@@ -195,10 +199,12 @@ func (n *node) receiveLoop(ctx context.Context, session core.Session, observer O
 		if len(report.Jobs) == 0 {
 			continue
 		}
+		failpoint.Hit("nodes.before-observe")
 		forget, err := observer.Observe(ctx, n.ID, report.Jobs)
 		if err != nil {
 			return err
 		}
+		failpoint.Hit("nodes.after-observe")
 		n.mayForget(forget)
 	}
 }

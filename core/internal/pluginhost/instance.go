@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -109,7 +110,9 @@ func (in *Instance) start(ctx context.Context, found candidate) (*active, error)
 		return nil, err
 	}
 	in.host.learn(found, p.desc)
+	failpoint.Hit("pluginhost.before-configure")
 	driver, err := p.configure(ctx, in.spec, dir)
+	failpoint.Hit("pluginhost.after-configure")
 	if err != nil {
 		p.stop(!errs.Is(err, errs.PluginHung))
 		return nil, err

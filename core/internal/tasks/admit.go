@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/core/internal/options"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
@@ -81,6 +82,7 @@ type started struct {
 // before the deed.
 func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment) error {
 	var batch []started
+	failpoint.Hit("tasks.before-start")
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		batch = batch[:0]
 		for _, a := range assigned {
@@ -102,6 +104,7 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("tasks.after-start")
 	byNode := map[core.NodeID][]core.JobID{}
 	s.mu.Lock()
 	for _, st := range batch {
@@ -115,6 +118,7 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 	for node, jobs := range byNode {
 		s.registry.Dispatch(node, jobs...)
 	}
+	failpoint.Hit("tasks.after-dispatch")
 	for _, st := range batch {
 		if st.job == nil {
 			s.logMoved(st.task)

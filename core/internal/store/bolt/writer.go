@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -144,9 +145,11 @@ func (db *DB) tryGroup(requests []*request) (err error) {
 	if err := g.finish(); err != nil {
 		return err
 	}
+	failpoint.Hit("store.before-commit")
 	if err := db.commitTx(tx); err != nil {
 		return db.commitFailed(err, g.revision)
 	}
+	failpoint.Hit("store.after-commit")
 	db.history.add(g.revision, g.changes)
 	db.revision.Store(g.revision)
 	took := time.Since(begun)
