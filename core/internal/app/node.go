@@ -9,6 +9,7 @@ import (
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/core/internal/secret"
 	"github.com/haul-dl/haul/core/internal/store/bolt"
@@ -46,7 +47,7 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	}
 	s.lifecycle.onStop("plugins", host.Close)
 	node, err = worker.New(worker.Options{
-		Dir: dir, Downloads: s.config.Downloads, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery")),
+		Dir: dir, Downloads: s.config.Downloads, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery"), delivery.WithFailpoint(func(at string) { failpoint.HitOf("delivery", at) })),
 		Logger: log, Clock: time.Now, HTTPClient: worker.NewHTTPClient(), TorrentLimit: int64(s.config.TorrentLimit),
 		Registerer: s.metrics.Registry(),
 	})
