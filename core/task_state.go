@@ -259,6 +259,10 @@ func (t *Task) nextState(o *ObservedJob, d *ObservedDelivery) TaskState {
 			return StateCompleted
 		}
 		return StateCanceled
+	case d != nil && d.Refused && !o.Phase.Ended():
+		return "" // it needs another job, which it gets when this one has gone
+	case d != nil && d.Refused:
+		return StateQueued
 	case d != nil && d.Done && (o.Phase.Ended() || d.Phase != JobSeeding):
 		return StateCompleted
 	case d != nil && d.Phase == JobFailed, o.Phase == JobFailed:
@@ -267,7 +271,7 @@ func (t *Task) nextState(o *ObservedJob, d *ObservedDelivery) TaskState {
 		return StateCanceled
 	case o.Phase.Ended():
 		return StateQueued // it came too late for this job
-	case d == nil || d.Refused:
+	case d == nil:
 		return ""
 	}
 	return phaseStates[d.Phase]

@@ -39,6 +39,9 @@ type AddRequest struct {
 	Files []int
 	// Paused adds the job without starting it. Only with CapabilityPause.
 	Paused bool
+	// Verify says that Dir may hold data of this job already: what is there is
+	// verified, and what is missing is loaded.
+	Verify bool
 	// Limits are those to begin with. Only with CapabilitySetLimits, except
 	// that a zero Limits.Seed binds every driver.
 	Limits Limits

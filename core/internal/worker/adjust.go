@@ -39,22 +39,35 @@ const (
 
 // added notes what an Add has told the downloader.
 func (j *job) added(req *downloader.AddRequest) {
-	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes}
+	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files}
 	// A magnet link's files are not known yet: the selection is repeated then.
-	if req.Source.Kind != downloader.SourceMagnet {
-		j.Applied.Files = req.Files
+	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 {
+		j.Applied.Files = unselected
 	}
 	j.ran, j.orderedAt = false, time.Now()
 }
 
+// wantsPause reports whether the downloader shall stop the job: since everybody
+// wants that, or for want of space.
+func (n *Node) wantsPause(j *job) bool { return j.Job.Wish == core.JobPause }
+
 // adjusts returns the order that the downloader has to be given next, and when.
-func (j *job) adjusts() (adjustment, time.Time) {
-	if j.Phase != core.JobQueued || j.hasData || j.Ending != 0 || j.Ref == nil {
+func (n *Node) adjusts(j *job) (adjustment, time.Time) {
+	if j.Ending != 0 || j.Ref == nil {
 		return adjustNone, time.Time{}
 	}
-	paused, repeat := j.Job.Wish == core.JobPause, j.orderedAt.Add(repeatAfter)
+	if j.dataIsThere() {
+		if j.seeds() && !reflect.DeepEqual(j.Job.Limits, j.Applied.Limits) {
+			return adjustLimits, j.retry.at
+		}
+		return adjustNone, time.Time{}
+	}
+	if j.Phase != core.JobQueued {
+		return adjustNone, time.Time{}
+	}
+	paused, repeat := n.wantsPause(j), j.orderedAt.Add(repeatAfter)
 	switch {
-	case j.mustSelect() && j.filesKnown():
+	case j.mustSelect() && j.canSelect():
 		return adjustFiles, j.retry.at
 	case !reflect.DeepEqual(j.Job.Limits, j.Applied.Limits):
 		return adjustLimits, j.retry.at
@@ -77,22 +90,21 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// mustSelect reports whether the downloader has another selection than core wants.
-func (j *job) mustSelect() bool { return !slices.Equal(j.Job.Files, j.Applied.Files) }
+// mustRelease reports whether somebody wants verified what is loaded.
+func (j *job) mustRelease() bool {
+	return j.Rechecks < j.Job.Rechecks && j.Ref != nil && j.Ending == 0 &&
+		(j.Phase == core.JobQueued || j.Phase == core.JobDownloaded || j.Phase == core.JobSeeding)
+}
 
-// filesKnown reports whether a selection can be made: of a magnet link once its
-// metadata is there, and of everything again once the number of files is known.
-func (j *job) filesKnown() bool {
-	if len(j.Job.Files) == 0 {
-		return j.fileCount > 0
-	}
-	return j.Job.Source.Kind != downloader.SourceMagnet || j.fileCount > 0 || j.status.TotalBytes > 0
+// planned reports whether a delivery that is to be made has a plan.
+func (j *job) planned() bool {
+	return slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool { return d.Plan != nil && !d.Done })
 }
 
 // adjuster returns a function that gives the order which is due.
 func (n *Node) adjuster(j *job, b *backend) func(context.Context) stepDone {
-	what, _ := j.adjusts()
-	driver, ref, limits, files, resumes := b.inst.Driver(), *j.Ref, j.Job.Limits, j.Job.Files, j.Job.Resumes
+	what, _ := n.adjusts(j)
+	driver, ref, limits, files, resumes := b.inst.Driver(), *j.Ref, j.Job.Limits, j.wantedFiles().files, j.Job.Resumes
 	selected := files
 	if len(selected) == 0 {
 		selected = make([]int, j.fileCount)
@@ -101,7 +113,7 @@ func (n *Node) adjuster(j *job, b *backend) func(context.Context) stepDone {
 		}
 	}
 	// A downloader may have stopped a magnet link to let the files be chosen.
-	goOn := j.Job.Wish == core.JobRun && j.phase == core.JobPaused && len(j.Applied.Files) == 0
+	goOn := !n.wantsPause(j) && j.phase == core.JobPaused && slices.Equal(j.Applied.Files, unselected)
 	return func(ctx context.Context) stepDone {
 		done := stepDone{adjusted: what, resumes: resumes}
 		switch what {
@@ -192,7 +204,7 @@ func (j *job) apply(e stepDone) {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
 		// A magnet link may stop for its first selection after that was made.
-		j.ran = j.ran && (len(was.Files) > 0 || j.Job.Source.Kind != downloader.SourceMagnet)
+		j.ran = j.ran && !slices.Equal(was.Files, unselected)
 	case adjustLimits:
 		j.Applied.Limits = e.limits
 	case adjustPause:
@@ -207,15 +219,15 @@ func (j *job) apply(e stepDone) {
 }
 
 // waitingForOrder says that a job is not as it is wanted.
-func (j *job) waitingForOrder() *core.Waiting {
+func (n *Node) waitingForOrder(j *job) *core.Waiting {
 	if j.Phase != core.JobQueued || j.hasData {
 		return nil
 	}
 	paused := j.phase == core.JobPaused
 	switch {
-	case j.Job.Wish == core.JobPause && !paused:
+	case n.wantsPause(j) && !paused:
 		return &core.Waiting{Code: core.WaitingForPause, Message: "The downloader has not confirmed the pause yet."}
-	case j.Job.Wish == core.JobRun && paused && j.ran:
+	case !n.wantsPause(j) && paused && j.ran:
 		return &core.Waiting{Code: core.WaitingForResume, Message: "Somebody stopped it at the downloader. Resume it to go on."}
 	}
 	return nil

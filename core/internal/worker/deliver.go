@@ -2,11 +2,12 @@ package worker
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -14,15 +15,68 @@ import (
 // progressEvery bounds how often a long delivery tells how far it is.
 const progressEvery = 500 * time.Millisecond
 
-func errNoStorage() error {
-	return errs.New(errs.InvalidDestination, "The task's storage does not exist on this node.").
-		WithHint("Choose another storage for the task, or bring this one back.")
+// lastHeldPause bounds the pause between two tries of a held delivery.
+const lastHeldPause = 10 * time.Minute
+
+func errHoldExpired(why *core.Failure) error {
+	err := errs.New(errs.HoldExpired, "The files could not be delivered for too long.")
+	if why != nil {
+		err = errs.New(errs.HoldExpired, "The files could not be delivered for too long. The last reason was: %s", why.Message)
+	}
+	return err
+}
+
+// delivererOf returns what brings files to the storage of a job's description.
+func (n *Node) delivererOf(job *delivery.Job) Deliverer {
+	if job.Remote != nil {
+		return n.uploader
+	}
+	return n.deliverer
+}
+
+// deliveryJob describes one delivery of a job.
+func (n *Node) deliveryJob(j *job, d *deliveryRecord, to target, data delivery.DataUse) (delivery.Job, error) {
+	root, remote, err := n.storageOf(to.Storage)
+	if err != nil {
+		return delivery.Job{}, err
+	}
+	return delivery.Job{
+		Task: d.Want.Task, Source: n.dirs.data(j.Job.ID), Root: root, Remote: remote, Path: to.Path,
+		Files: j.filesOf(d), Data: data, OnConflict: to.OnConflict, Only: d.Want.Only, Verify: n.verifyCopies,
+	}, nil
+}
+
+// dataFor returns what may become of the data for a delivery, as far as the
+// others of the job allow. Nothing that one user gets may share its bytes with
+// what another one has: it would tell of them, and let them change it.
+func (j *job) dataFor(d *deliveryRecord) delivery.DataUse {
+	needed, strangers := j.seeds(), false
+	for _, other := range j.Deliveries {
+		if other != d && other.open() {
+			needed = true
+			strangers = strangers || other.Want.Owner != d.Want.Owner
+		}
+	}
+	mine := j.Linked == "" || j.Linked == d.Want.Owner
+	switch {
+	case !needed && mine:
+		return delivery.DataMove
+	case needed && mine && !strangers:
+		return delivery.DataLink
+	}
+	return delivery.DataCopy
 }
 
 // planner returns a function that chooses names at the destination.
-func (n *Node) planner(j *job, s *step) func(context.Context) stepDone {
-	job, err := n.deliveryJob(j, s.task)
-	d := j.delivery(s.task)
+func (n *Node) planner(j *job, d *deliveryRecord, s *step) func(context.Context) stepDone {
+	s.target, s.data = targetOf(&d.Want), d.Data
+	if d.Plan == nil {
+		s.data = j.dataFor(d)
+		if s.data == delivery.DataLink && j.Linked == "" {
+			j.Linked = d.Want.Owner // before another one is looked at
+		}
+	}
+	job, err := n.deliveryJob(j, d, s.target, s.data)
 	old := d.Plan
 	return func(ctx context.Context) stepDone {
 		if err != nil {
@@ -31,24 +85,37 @@ func (n *Node) planner(j *job, s *step) func(context.Context) stepDone {
 		var p delivery.Plan
 		var err error
 		if old == nil {
-			p, err = n.deliverer.Plan(ctx, job)
+			p, err = n.delivererOf(&job).Plan(ctx, job)
 		} else {
-			p, err = n.deliverer.Replan(ctx, job, *old)
+			p, err = n.delivererOf(&job).Replan(ctx, job, *old)
 		}
 		return stepDone{plan: &p, err: err}
 	}
 }
 
 // executor returns a function that carries out a stored plan.
-func (n *Node) executor(j *job, s *step) func(context.Context) stepDone {
-	job, err := n.deliveryJob(j, s.task)
-	plan := *j.delivery(s.task).Plan
+func (n *Node) executor(j *job, d *deliveryRecord, s *step) func(context.Context) stepDone {
+	s.target = d.Target
+	job, err := n.deliveryJob(j, d, d.Target, d.Data)
+	plan := *d.Plan
 	return func(ctx context.Context) stepDone {
 		if err != nil {
 			return stepDone{err: err}
 		}
-		r, err := n.deliverer.Execute(ctx, job, plan, n.hooks(s))
+		r, err := n.delivererOf(&job).Execute(ctx, job, plan, n.hooks(s))
 		return stepDone{result: &r, err: err}
+	}
+}
+
+// retracter returns a function that undoes what was done of a plan.
+func (n *Node) retracter(j *job, d *deliveryRecord) func(context.Context) stepDone {
+	job, err := n.deliveryJob(j, d, d.Target, d.Data)
+	plan := *d.Plan
+	return func(ctx context.Context) stepDone {
+		if err == nil {
+			err = n.delivererOf(&job).Retract(ctx, job, plan)
+		}
+		return stepDone{err: err}
 	}
 }
 
@@ -57,14 +124,18 @@ func (n *Node) hooks(s *step) delivery.Hooks {
 	return delivery.Hooks{
 		Save: func(ctx context.Context, p delivery.Plan) error {
 			reply := make(chan error, 1)
-			return n.ask(ctx, planLearnt{step: s, plan: p, reply: reply}, reply)
+			failpoint.Hit("worker.before-save")
+			err := n.ask(ctx, planLearnt{step: s, plan: p, reply: reply}, reply)
+			failpoint.Hit("worker.after-save")
+			return err
 		},
-		Progress: func(done int64) {
+		Progress: func(done int64, files int) {
 			if now := time.Now(); now.Sub(last) >= progressEvery {
 				last = now
-				n.post(progressed{s, done})
+				n.post(progressed{s, done, files})
 			}
 		},
+		Waiting: func(waits bool) { n.post(copyWaits{s, waits}) },
 	}
 }
 
@@ -97,12 +168,12 @@ func (n *Node) remover(j *job, s *step) func(context.Context) stepDone {
 	if s.back != nil {
 		forget = n.forgetter(j, s.back)
 	}
-	discard := n.discarder(j)
+	tidy := n.clearer(j)
 	return func(ctx context.Context) stepDone {
 		if err := forget(ctx); err != nil {
 			return stepDone{err: err}
 		}
-		discard()
+		tidy(ctx)
 		if err := n.dirs.remove(id); err != nil {
 			return stepDone{err: nodeError{errs.Wrap(err, errs.PathNotWritable, "The job's folder cannot be removed.")}}
 		}
@@ -130,115 +201,182 @@ func (n *Node) forgetter(j *job, b *backend) func(context.Context) error {
 	}
 }
 
-// discarder removes temporary files of deliveries that will not be finished.
-func (n *Node) discarder(j *job) func() {
-	type discarded struct {
+// clearer undoes what was done of deliveries that will not be finished.
+func (n *Node) clearer(j *job) func(context.Context) {
+	type begun struct {
 		job  delivery.Job
 		plan delivery.Plan
 	}
-	var all []discarded
-	for i := range j.Deliveries {
-		d := &j.Deliveries[i]
-		if d.Done || d.Plan == nil || j.wanted(d.Task) == nil {
+	var all []begun
+	for _, d := range j.Deliveries {
+		if d.Done || d.Plan == nil {
 			continue
 		}
-		if job, err := n.deliveryJob(j, d.Task); err == nil {
-			all = append(all, discarded{job, *d.Plan})
+		if job, err := n.deliveryJob(j, d, d.Target, d.Data); err == nil {
+			all = append(all, begun{job, *d.Plan})
 		}
 	}
-	return func() {
+	return func(ctx context.Context) {
 		for _, d := range all {
-			if err := n.deliverer.Discard(d.job, d.plan); err != nil {
-				n.log.Warn("temporary files of a delivery may stay", "task", d.job.Task, "err", err)
+			if err := n.delivererOf(&d.job).Retract(ctx, d.job, d.plan); err != nil {
+				n.log.Warn("parts of a delivery may stay", "task", d.job.Task, "code", errs.CodeOf(err))
 			}
 		}
 	}
 }
 
 // onPlanned stores a plan, with the fact that all data is there.
-func (n *Node) onPlanned(j *job, e stepDone) {
-	d := j.delivery(e.step.task)
-	if d == nil || scopeOf(e.err) == scopeGivenUp && e.err != nil {
+func (n *Node) onPlanned(j *job, d *deliveryRecord, e stepDone) {
+	if scopeOf(e.err) == scopeGivenUp && e.err != nil {
 		return
 	}
-	if j.Phase == core.JobQueued {
-		j.Phase, j.Files, j.Total = core.JobDownloaded, wantedFiles(j.status.Files), j.status.TotalBytes
-		j.Uploaded = j.status.UploadedBytes
-		j.save()
-	}
+	n.loaded(j)
 	if e.err != nil {
 		n.hold(j, d, e.err)
 		return
 	}
 	d.Plan, d.taken = e.plan, false
+	d.Target, d.Data = e.step.target, e.step.data
 	j.save()
 }
 
-func (n *Node) onDelivered(j *job, e stepDone) {
-	d := j.delivery(e.step.task)
-	if d == nil || scopeOf(e.err) == scopeGivenUp && e.err != nil {
+// loaded stores that all data is there.
+func (n *Node) loaded(j *job) {
+	if j.Phase != core.JobQueued || !j.hasData {
+		return
+	}
+	j.Phase, j.Total, j.Uploaded = core.JobDownloaded, j.status.TotalBytes, j.uploaded()
+	if j.LoadedAt == nil {
+		now := n.now().UTC()
+		j.LoadedAt = &now
+	}
+	j.save()
+}
+
+func (n *Node) onDelivered(j *job, d *deliveryRecord, e stepDone) {
+	if scopeOf(e.err) == scopeGivenUp && e.err != nil {
 		return
 	}
 	switch {
 	case isReplan(e.err):
 		d.taken = true
 	case e.err != nil:
+		d.learnResult(e.result, n.now())
 		n.hold(j, d, e.err)
 	default:
-		d.Done, d.Files, d.Plan, d.Failure, d.progress = true, e.result.Files, nil, nil, 0
-		if j.Ending == core.JobRemoved && j.undone() == 0 {
-			j.Ending = core.JobDone // the wish to remove it came too late
-		}
+		d.Done, d.Files, d.Plan, d.Failed, d.Failure, d.HeldSince = true, e.result.Files, nil, nil, nil, nil
+		d.progress, d.filesDone, d.copyWaits = 0, 0, false
+		d.note(n.now(), core.EventDelivered, howDelivered(e.result))
+		j.choice = nil
 		j.save()
-		n.log.Debug("delivered", "job", j.Job.ID, "task", d.Task)
+		n.log.Debug("delivered", "job", j.Job.ID, "task", d.Want.Task, "method", e.result.Method)
 	}
+}
+
+// howDelivered tells in words how files came to their destination.
+func howDelivered(r *delivery.Result) string {
+	text := fmt.Sprintf("%d files were %s to the destination.", len(r.Files), r.Method)
+	switch {
+	case r.Method == "":
+		text = fmt.Sprintf("%d files were delivered.", len(r.Files))
+	case len(r.Files) == 1:
+		text = fmt.Sprintf("The file was %s to the destination.", r.Method)
+	}
+	if r.Why != "" {
+		text += " " + r.Why
+	}
+	return text
+}
+
+// learnResult takes over what a delivery has done that did not end well.
+func (d *deliveryRecord) learnResult(r *delivery.Result, now time.Time) {
+	if r == nil {
+		return
+	}
+	d.Files = r.Files
+	d.Failed = make([]core.FailedFile, 0, len(r.Failed))
+	for _, f := range r.Failed {
+		d.Failed = append(d.Failed, core.FailedFile{Index: f.Index, Failure: core.NewFailure(f.Err, now)})
+	}
+}
+
+func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
+	if e.err != nil && scopeOf(e.err) != scopeGivenUp && d.retry.tries+1 < maxTries {
+		d.retry.failed(time.Now())
+		return
+	}
+	if e.err != nil && scopeOf(e.err) == scopeGivenUp {
+		return
+	}
+	if e.err != nil {
+		n.log.Warn("parts of a delivery may stay", "task", d.Want.Task, "code", errs.CodeOf(e.err))
+	}
+	d.Plan, d.Target, d.Files, d.Failed = nil, target{}, nil, nil
+	d.taken, d.retry, d.progress, d.filesDone = false, retry{}, 0, 0
+	j.save()
 }
 
 // hold keeps the data, and tries a delivery again later.
 func (n *Node) hold(j *job, d *deliveryRecord, err error) {
-	d.retry.failed(time.Now())
-	if errs.Is(err, errs.FilesMissing) && j.undone() < len(j.Deliveries) {
-		// The last of the others took the data; this task came too late.
-		j.fail(err, n.now())
-		return
+	d.retry.failedUpTo(time.Now(), lastHeldPause)
+	d.copyWaits = false
+	if d.HeldSince == nil {
+		now := n.now().UTC()
+		d.HeldSince = &now
 	}
+	j.save()
 	if d.Failure != nil && d.Failure.Code == errs.CodeOf(err) && d.Failure.Message == errs.MessageOf(err) {
 		return
 	}
 	// The error may name files, which are the user's.
-	n.log.Warn("delivery is held", "job", j.Job.ID, "task", d.Task, "code", errs.CodeOf(err))
-	n.log.Debug("delivery failed", "job", j.Job.ID, "task", d.Task, "err", err)
+	n.log.Warn("delivery is held", "job", j.Job.ID, "task", d.Want.Task, "code", errs.CodeOf(err))
+	n.log.Debug("delivery failed", "job", j.Job.ID, "task", d.Want.Task, "err", err)
 	d.Failure = core.NewFailure(err, n.now())
-	j.save()
 }
 
 // onPlanLearnt stores what an execution has to have stored before it goes on.
 func (n *Node) onPlanLearnt(e planLearnt) {
-	j := n.jobs[e.step.job]
-	if j == nil || j.step != e.step || j.delivery(e.step.task) == nil {
+	j, d := n.deliveryOf(e.step)
+	if d == nil {
 		e.reply <- errs.New(errs.Canceled, "The delivery is not wanted any more.")
 		return
 	}
-	j.delivery(e.step.task).Plan = &e.plan
+	d.Plan = &e.plan
 	j.save()
 	n.touch(j)
 	n.replies = append(n.replies, e.reply)
 }
 
-func (n *Node) onProgressed(e progressed) {
-	j := n.jobs[e.step.job]
-	if j == nil || j.step != e.step {
-		return
+// deliveryOf returns what a delivery's step is for, nil where it is not wanted
+// any more.
+func (n *Node) deliveryOf(s *step) (*job, *deliveryRecord) {
+	j := n.jobs[s.job]
+	if j == nil {
+		return nil, nil
 	}
-	if d := j.delivery(e.step.task); d != nil {
-		d.progress = e.done
+	if d := j.delivery(s.task); d != nil && d.step == s {
+		return j, d
+	}
+	return j, nil
+}
+
+func (n *Node) onProgressed(e progressed) {
+	if _, d := n.deliveryOf(e.step); d != nil {
+		d.progress, d.filesDone, d.copyWaits = e.done, e.files, false
 		n.dirty[e.step.job] = struct{}{}
 	}
 }
 
-// wantedFiles leaves out those that were not selected.
-func wantedFiles(files []downloader.File) []downloader.File {
-	return slices.DeleteFunc(slices.Clone(files), func(f downloader.File) bool { return f.Skipped })
+// onCopyWaits lets others have the place of a delivery that takes long.
+func (n *Node) onCopyWaits(e copyWaits) {
+	if e.step.pool != nil {
+		e.step.pool.busy--
+		e.step.pool = nil
+	}
+	if _, d := n.deliveryOf(e.step); d != nil {
+		d.copyWaits = e.waits
+		n.dirty[e.step.job] = struct{}{}
+	}
 }
 
 func total(files []downloader.File) (sum int64) {

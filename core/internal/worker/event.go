@@ -61,7 +61,6 @@ type stepDone struct {
 	step *step
 	err  error
 	// One of them is set, by the step's kind.
-	fetched *fetched
 	ref     *downloader.Ref
 	request *downloader.AddRequest
 	plan    *delivery.Plan
@@ -71,6 +70,8 @@ type stepDone struct {
 	files    []int
 	limits   downloader.Limits
 	resumes  int
+	// Of a release: what it was asked for by.
+	rechecks int
 }
 
 // planLearnt is a plan that an execution wants to be stored.
@@ -82,6 +83,19 @@ type planLearnt struct {
 
 // progressed says how much of a delivery is at its destination.
 type progressed struct {
-	step *step
-	done int64
+	step  *step
+	done  int64
+	files int
+}
+
+// copyWaits says that a delivery copies, or waits for its turn to.
+type copyWaits struct {
+	step  *step
+	waits bool
+}
+
+// filesAsked asks for the files of a job; the answer is nil without such a job.
+type filesAsked struct {
+	job   core.JobID
+	reply chan []downloader.File
 }

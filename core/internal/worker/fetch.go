@@ -11,6 +11,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/source"
@@ -25,30 +26,38 @@ type fetcher struct {
 	limit  int64
 }
 
-// fetched is a checked torrent or metalink file.
-type fetched struct {
-	content        []byte
-	name, infoHash string
+// FetchSource implements core.Session.
+func (s *session) FetchSource(ctx context.Context, src core.TaskSource) (*core.FetchedSource, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.node.ctx, cancel)()
+	return s.node.fetcher.fetch(ctx, src.Kind, src.URI)
 }
 
-// fetch loads and checks the file at uri. Errors: errs.SourceNotFound,
-// SourceForbidden, SourceUnreachable, SourceTLS, SourceTimeout,
-// SourceServerError, errs.TorrentTooLarge, and those of package source.
-func (f *fetcher) fetch(ctx context.Context, kind downloader.SourceKind, uri string) (*fetched, error) {
-	content, err := f.get(ctx, uri)
-	if err != nil {
-		return nil, err
+// fetch learns what a source says of itself.
+func (f *fetcher) fetch(ctx context.Context, kind downloader.SourceKind, uri string) (*core.FetchedSource, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	switch kind {
+	case downloader.SourceHTTP:
+		return f.look(ctx, uri)
+	case downloader.SourceTorrent, downloader.SourceMetalink:
+		content, err := f.get(ctx, uri)
+		if err != nil {
+			return nil, err
+		}
+		return checkContent(kind, content)
+	case downloader.SourceFTP:
+		_, name, err := source.ParseURL(uri)
+		return &core.FetchedSource{Kind: kind, Name: name, Size: -1}, err
 	}
-	return checkContent(kind, content)
+	return nil, errs.New(errs.SourceNotSupported, "A source of kind %q cannot be asked what it is.", kind)
 }
 
 func (f *fetcher) get(ctx context.Context, uri string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
-	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return nil, errs.New(errs.SourceNotSupported, "A torrent or metalink file can be fetched from an http or https URL alone.").
-			WithHint("Download the file and upload it.")
+	req, err := newRequest(ctx, http.MethodGet, uri)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := f.client.Do(req)
 	if err != nil {
@@ -110,16 +119,25 @@ func isTLS(err error) bool {
 		errors.As(err, &hostname) || errors.As(err, &invalid)
 }
 
-// checkContent reads a torrent or metalink file, whoever sent it.
-func checkContent(kind downloader.SourceKind, content []byte) (*fetched, error) {
+func newRequest(ctx context.Context, method, uri string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, uri, nil)
+	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return nil, errs.New(errs.SourceNotSupported, "That can be fetched from an http or https URL alone.").
+			WithHint("Download the file and upload it.")
+	}
+	return req, nil
+}
+
+// checkContent reads a torrent or metalink file.
+func checkContent(kind downloader.SourceKind, content []byte) (*core.FetchedSource, error) {
+	out := &core.FetchedSource{Kind: kind, Size: -1, Content: content}
 	if kind == downloader.SourceMetalink {
 		m, err := source.ParseMetalink(content)
 		if err != nil {
 			return nil, err
 		}
-		out := &fetched{content: content}
 		if len(m.Files) == 1 {
-			out.name = path.Base(m.Files[0].Name)
+			out.Name = path.Base(m.Files[0].Name)
 		}
 		return out, nil
 	}
@@ -127,11 +145,16 @@ func checkContent(kind downloader.SourceKind, content []byte) (*fetched, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &fetched{content: content, name: t.Name, infoHash: t.InfoHash}, nil
+	out.Name, out.Size = t.Name, t.TotalBytes
+	return out, nil
 }
 
-// maxRedirects is how often a source's server may send us elsewhere.
-const maxRedirects = 10
+// maxRedirects is how often a source's server may send us elsewhere;
+// idleConnections is how many connections are kept for a next request.
+const (
+	maxRedirects    = 10
+	idleConnections = 8
+)
 
 // NewHTTPClient returns a client for Options.HTTPClient: it keeps no cookies,
 // follows redirects to http and https alone, and waits for nobody long.
@@ -143,7 +166,7 @@ func NewHTTPClient() *http.Client {
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: 20 * time.Second,
 			IdleConnTimeout:       30 * time.Second,
-			MaxIdleConns:          fetchesAtOnce,
+			MaxIdleConns:          idleConnections,
 			ForceAttemptHTTP2:     true,
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/core/internal/store"
 )
 
@@ -37,7 +38,6 @@ type state struct {
 	timers                         timers
 	wake                           time.Time // of the next turn without an event
 	counter                        uint64    // orders calls and their answers
-	fetches                        pool
 	deliveries                     pool
 	removals                       pool
 	session                        *session
@@ -53,7 +53,7 @@ func newState() state {
 		storages: map[core.StorageID]core.DesiredStorage{},
 		touched:  map[core.JobID]struct{}{}, unsaved: map[core.JobID]struct{}{},
 		unreadable: map[string]bool{},
-		fetches:    pool{limit: fetchesAtOnce}, deliveries: pool{limit: deliveriesAtOnce}, removals: pool{limit: removalsAtOnce},
+		deliveries: pool{limit: deliveriesAtOnce}, removals: pool{limit: removalsAtOnce},
 		dirty:    map[core.JobID]struct{}{},
 		reported: map[core.JobID]core.ObservedJob{},
 	}
@@ -111,6 +111,7 @@ func (n *Node) turn(now time.Time) {
 	}
 	clear(n.touched)
 	if n.commit(now) {
+		failpoint.Hit("worker.before-steps")
 		n.pump(now)
 	}
 	for _, b := range n.backends {

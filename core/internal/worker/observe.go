@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -14,65 +15,106 @@ func (n *Node) observe(j *job) core.ObservedJob {
 	o := core.ObservedJob{
 		ID: j.Job.ID, Revision: j.Job.Revision, Phase: j.observedPhase(),
 		Name: j.Name, InfoHash: j.InfoHash, FileCount: j.fileCount, Progress: j.observedProgress(), Waiting: n.waiting(j),
+		Deliveries: make([]core.ObservedDelivery, 0, len(j.Deliveries)),
 	}
 	if j.Phase == core.JobFailed {
 		o.Failure = j.Failure
 	}
-	size := total(j.Files)
-	for i := range j.Deliveries {
-		o.Deliveries = append(o.Deliveries, j.Deliveries[i].observe(size, len(j.Files)))
+	for _, d := range j.Deliveries {
+		if !d.Left || d.Done || j.Job.Wish == core.JobRemove {
+			o.Deliveries = append(o.Deliveries, n.observeDelivery(j, d, &o))
+		}
 	}
 	return o
 }
 
-func (d *deliveryRecord) observe(size int64, files int) core.ObservedDelivery {
-	o := core.ObservedDelivery{Task: d.Task, Done: d.Done, Files: d.Files, Failure: d.Failure}
+// observeDelivery says how a job stands for one of its tasks.
+func (n *Node) observeDelivery(j *job, d *deliveryRecord, o *core.ObservedJob) core.ObservedDelivery {
+	out := core.ObservedDelivery{
+		Task: d.Want.Task, Phase: j.phaseFor(d, o.Phase), Waiting: o.Waiting, Done: d.Done, Refused: d.Refused,
+		Files: d.Files, Failed: d.Failed, Failure: d.Failure, Log: d.Log,
+		HeldUntil:     d.heldUntil(j.Job.Hold),
+		UploadedBytes: max(0, j.uploaded()-d.UploadedAt),
+	}
+	out.TotalBytes, out.DoneBytes = j.share(d)
+	out.Progress = j.deliveryProgress(d)
+	if d.Failure != nil && !d.retry.at.IsZero() {
+		next := n.now().Add(time.Until(d.retry.at)).UTC()
+		out.NextTry = &next
+	}
+	if j.Phase != core.JobFailed {
+		out.Waiting = n.waitingFor(j, d, out.Phase, o.Waiting)
+	}
+	return out
+}
+
+func (j *job) deliveryProgress(d *deliveryRecord) core.DeliveryProgress {
+	var p core.DeliveryProgress
 	if d.Done {
 		for _, f := range d.Files {
-			o.Progress.TotalBytes += f.Size
+			p.TotalBytes += f.Size
 		}
-		o.Progress.DoneBytes = o.Progress.TotalBytes
-		o.Progress.FilesTotal, o.Progress.FilesDone = len(d.Files), len(d.Files)
-		return o
+		p.DoneBytes, p.FilesTotal, p.FilesDone = p.TotalBytes, len(d.Files), len(d.Files)
+		return p
 	}
-	o.Progress = core.DeliveryProgress{TotalBytes: size, DoneBytes: min(d.progress, size), FilesTotal: files}
-	return o
+	if !j.dataIsThere() {
+		return p
+	}
+	p.TotalBytes = j.sizeOf(d)
+	p.FilesTotal = d.fileCount
+	p.DoneBytes, p.FilesDone = min(d.progress, p.TotalBytes), max(d.filesDone, len(d.Files))
+	return p
 }
 
-func (j *job) observedPhase() core.JobPhase {
-	switch j.Phase {
-	case core.JobQueued:
-		return cmp.Or(j.phase, core.JobQueued)
-	case core.JobDownloaded:
-		phase := core.JobDownloaded
-		for i := range j.Deliveries {
-			d := &j.Deliveries[i]
-			switch {
-			case d.Done:
-			case d.Failure != nil:
-				return core.JobHeld
-			case d.Plan != nil:
-				phase = core.JobDelivering
-			}
-		}
+// phaseFor returns where a job stands for one of its tasks.
+func (j *job) phaseFor(d *deliveryRecord, phase core.JobPhase) core.JobPhase {
+	switch {
+	case d.Done && d.Seeded, d.Done && d.Want.Limits.Seed == nil:
+		return core.JobDelivered
+	case d.Done:
+		return core.JobSeeding
+	case d.Ended:
+		return core.JobFailed
+	case d.Refused:
+		return core.JobAdding
+	case phase.Ended():
 		return phase
+	case d.Want.Paused && d.Plan == nil && (j.dataIsThere() || j.Job.Wish != core.JobPause):
+		return core.JobPaused
+	case !j.dataIsThere():
+		return phase
+	case d.Failure != nil:
+		return core.JobHeld
+	case d.Plan != nil:
+		return core.JobDelivering
 	}
-	return j.Phase
+	return core.JobDownloaded
+}
+
+// observedPhase is that of the job as a whole: of its data.
+func (j *job) observedPhase() core.JobPhase {
+	if j.Phase != core.JobQueued {
+		return j.Phase
+	}
+	if j.hasData {
+		return core.JobDownloaded
+	}
+	return cmp.Or(j.phase, core.JobQueued)
 }
 
 func (j *job) observedProgress() core.Progress {
 	s := &j.status
-	p := core.Progress{TotalBytes: s.TotalBytes, DoneBytes: s.DoneBytes, UploadedBytes: s.UploadedBytes}
-	switch {
-	case j.Phase >= core.JobDownloaded && j.Phase <= core.JobDone:
-		p.TotalBytes, p.DoneBytes, p.UploadedBytes = j.Total, j.Total, j.Uploaded
-	case j.Phase == core.JobQueued && j.Ending == 0:
+	p := core.Progress{TotalBytes: s.TotalBytes, DoneBytes: s.DoneBytes, UploadedBytes: j.uploaded()}
+	if j.Phase >= core.JobDownloaded && j.Phase <= core.JobDone {
+		p.TotalBytes, p.DoneBytes = j.Total, j.Total
+	}
+	if j.Ending == 0 && (j.Phase == core.JobQueued || j.seeds() && j.dataIsThere()) {
 		p.DownloadRate, p.UploadRate, p.Peers, p.Seeds = s.DownloadRate, s.UploadRate, s.Peers, s.Seeds
 	}
 	return p
 }
 
-// waiting says why nothing moves.
+// waiting says why the job does not move.
 func (n *Node) waiting(j *job) *core.Waiting {
 	switch {
 	case j.Phase.Ended(), j.Phase == core.JobDelivered:
@@ -81,12 +123,7 @@ func (n *Node) waiting(j *job) *core.Waiting {
 		return waitingFor(n.journalErr)
 	case j.waiting != nil:
 		return j.waiting
-	case j.Phase == core.JobDownloaded && j.Ending == 0:
-		if j.observedPhase() != core.JobHeld {
-			return nil
-		}
-		return &core.Waiting{Code: core.WaitingForRetry, Message: "The files could not be delivered. The next try is at most a minute away."}
-	case j.Phase == core.JobAccepted, j.Phase == core.JobResolving:
+	case j.dataIsThere() && j.Ending == 0, j.Phase == core.JobAccepted:
 		return nil
 	}
 	b := n.backend(j.Job.Downloader)
@@ -99,10 +136,41 @@ func (n *Node) waiting(j *job) *core.Waiting {
 	if j.Ending != 0 {
 		return &core.Waiting{Code: core.WaitingForRemoval, Message: "The downloader has not confirmed the removal yet."}
 	}
-	if w := j.waitingForOrder(); w != nil {
+	if w := n.waitingForOrder(j); w != nil {
 		return w
 	}
 	return j.waitingInDaemon()
+}
+
+// waitingFor says why nothing moves for one task of a job.
+func (n *Node) waitingFor(j *job, d *deliveryRecord, phase core.JobPhase, ofJob *core.Waiting) *core.Waiting {
+	switch {
+	case n.journalErr != nil:
+		return ofJob
+	case d.Refused:
+		return &core.Waiting{Code: core.WaitingForSlot, Message: "There is a place for it: it starts in a moment."}
+	case phase == core.JobDelivered, phase == core.JobSeeding, phase == core.JobFailed:
+		return nil
+	case phase == core.JobPaused && (j.dataIsThere() || j.Job.Wish != core.JobPause):
+		return nil // for this task it stands still, whatever the job does
+	case phase == core.JobHeld:
+		return n.waitingHeld(j, d)
+	case d.copyWaits:
+		return &core.Waiting{Code: core.WaitingForCopy, Message: "Other files are copied first."}
+	}
+	return ofJob
+}
+
+// waitingHeld tells when held files are tried again, and when they are given up.
+func (n *Node) waitingHeld(j *job, d *deliveryRecord) *core.Waiting {
+	text := "The files could not be delivered; they are kept, and tried again."
+	if next := n.now().Add(time.Until(d.retry.at)).UTC(); !d.retry.at.IsZero() && next.After(n.now()) {
+		text = "The files could not be delivered; they are kept. The next try is at " + next.Format(time.TimeOnly) + " UTC."
+	}
+	if until := d.heldUntil(j.Job.Hold); until != nil {
+		text += " They are given up on " + until.Format("2006-01-02 at 15:04 UTC.")
+	}
+	return &core.Waiting{Code: core.WaitingForRetry, Message: text}
 }
 
 // waitingInDaemon says why a healthy downloader does not load.

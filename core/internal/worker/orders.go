@@ -1,8 +1,12 @@
 package worker
 
 import (
+	"reflect"
+
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/source"
 )
 
 // onOrders takes over what core wants. It is answered after the commit.
@@ -39,7 +43,7 @@ func (n *Node) orderStorages(o *core.Orders) {
 	wanted := map[core.StorageID]bool{}
 	for _, s := range o.Storages {
 		wanted[s.ID] = true
-		if n.storages[s.ID] == s {
+		if reflect.DeepEqual(n.storages[s.ID], s) {
 			continue
 		}
 		n.storages[s.ID] = s
@@ -138,7 +142,7 @@ func (n *Node) discard(b *backend) {
 }
 
 func (n *Node) loseDownloader(j *job) {
-	if j.Phase < core.JobDownloaded && !j.hasData {
+	if !j.dataIsThere() {
 		j.fail(errs.New(errs.DownloaderMissing, "The job's downloader was removed."), n.now())
 	}
 	n.touch(j)
@@ -185,7 +189,7 @@ func (n *Node) orderJob(d *core.DesiredJob) {
 		return
 	}
 	n.dirty[d.ID] = struct{}{}
-	if !j.order(d) {
+	if !j.order(d, n.now()) {
 		return
 	}
 	n.unsaved[d.ID] = struct{}{}
@@ -195,8 +199,10 @@ func (n *Node) orderJob(d *core.DesiredJob) {
 // accept begins a new job.
 func (n *Node) accept(d *core.DesiredJob) {
 	j := &job{record: record{Job: copyJob(d), Phase: core.JobAccepted, InfoHash: d.InfoHash}}
-	for _, wanted := range d.Deliveries {
-		j.Deliveries = append(j.Deliveries, deliveryRecord{Task: wanted.Task})
+	for _, want := range d.Deliveries {
+		r := newDeliveryRecord(want)
+		r.JoinedAt = n.now().UTC()
+		j.Deliveries = append(j.Deliveries, r)
 	}
 	n.jobs[d.ID] = j
 	n.dirty[d.ID] = struct{}{}
@@ -205,12 +211,33 @@ func (n *Node) accept(d *core.DesiredJob) {
 	switch {
 	case d.Wish == core.JobRemove:
 		j.Phase = core.JobRemoved
-	case d.Source.Uploaded && d.Content == nil:
-		j.fail(errs.New(errs.InvalidSource, "The uploaded file is not there any more.").
+	case d.Source.Kind != downloader.SourceTorrent && d.Source.Kind != downloader.SourceMetalink:
+	case d.Content == nil:
+		j.fail(errs.New(errs.InvalidSource, "The torrent or metalink file is not there any more.").
 			WithHint("Upload the file again as a new task."), n.now())
-	case d.Content != nil:
-		j.newContent, j.Content = d.Content, true
+	default:
+		n.acceptContent(j, d.Content)
 	}
+}
+
+// acceptContent keeps the torrent or metalink file of a new job.
+func (n *Node) acceptContent(j *job, content []byte) {
+	j.newContent, j.Content = content, true
+	if j.Job.Source.Kind != downloader.SourceTorrent {
+		return
+	}
+	t, err := source.ParseTorrent(content)
+	if err != nil {
+		j.fail(err, n.now())
+		return
+	}
+	files := filesOfTorrent(t)
+	if err := checkFileList(files); err != nil {
+		j.fail(err, n.now())
+		return
+	}
+	j.Name = t.Name
+	j.knowFiles(files, n.now())
 }
 
 // dropUnwanted removes jobs that core does not have; it need not hear how
@@ -226,6 +253,9 @@ func (n *Node) dropUnwanted(wanted map[core.JobID]bool) {
 		}
 		if j.Job.Wish != core.JobRemove {
 			j.Job.Wish = core.JobRemove
+			for _, d := range j.Deliveries {
+				d.Left = true
+			}
 			j.save()
 			n.touch(j)
 		}

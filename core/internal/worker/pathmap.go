@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // daemonPath returns how a daemon calls a folder of this node: the mapping with
@@ -23,4 +24,14 @@ func daemonPath(m []core.PathMapping, nodePath string) (mapped string, ok bool) 
 		}
 	}
 	return mapped, longest >= 0
+}
+
+// mappedPath returns how the daemon calls a path of this node.
+func mappedPath(m []core.PathMapping, path string) (string, error) {
+	mapped, ok := daemonPath(m, path)
+	if !ok {
+		return "", errs.New(errs.PathNotShared, "The downloader's path map does not say how its daemon calls haul's download folder.").
+			WithHint("Add an entry for the folder of the node's jobs to path_map.")
+	}
+	return mapped, nil
 }

@@ -6,48 +6,45 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // record is what the journal keeps of a job. Phase is one of JobAccepted,
-// JobResolving, JobAdding, JobQueued (the downloader has it), JobDownloaded
-// (all data is there), JobDelivered, and the ended ones; the others are
-// progress, and live in memory.
+// JobAdding, JobQueued (the downloader has it), JobDownloaded (all data is
+// there), JobSeeding (delivered, too), JobDelivered, and the ended ones; the
+// others are progress, and live in memory.
 type record struct {
+	// Job is what core wants, but for its deliveries: see deliveryRecord.Want.
 	Job   core.Job      `json:"job"`
 	Phase core.JobPhase `json:"phase"`
 	// Ending is the phase that removing the job leads to; 0 while it shall live.
 	Ending core.JobPhase `json:"ending,omitempty"`
 	// Content reports that the torrent or metalink file is in the journal.
-	Content  bool              `json:"content,omitempty"`
-	Ref      *downloader.Ref   `json:"ref,omitempty"`
-	Applied  applied           `json:"applied,omitzero"`
-	Name     string            `json:"name,omitempty"`
-	InfoHash string            `json:"info_hash,omitempty"`
-	Total    int64             `json:"total,omitempty"`
-	Uploaded int64             `json:"uploaded,omitempty"`
-	Files    []downloader.File `json:"files,omitempty"`
+	Content  bool            `json:"content,omitempty"`
+	Ref      *downloader.Ref `json:"ref,omitempty"`
+	Applied  applied         `json:"applied,omitzero"`
+	Name     string          `json:"name,omitempty"`
+	InfoHash string          `json:"info_hash,omitempty"`
+	Total    int64           `json:"total,omitempty"`
+	Uploaded int64           `json:"uploaded,omitempty"`
+	// Files are all files, wanted or not, once known.
+	Files []downloader.File `json:"files,omitempty"`
 	// Lost counts how often the downloader had lost the job.
-	Lost       int              `json:"lost,omitempty"`
-	Deliveries []deliveryRecord `json:"deliveries,omitempty"`
-	Failure    *core.Failure    `json:"failure,omitempty"`
-}
-
-// deliveryRecord is how far the node is with one of Job.Deliveries.
-type deliveryRecord struct {
-	Task core.TaskID `json:"task"`
-	// Plan is stored before it is executed.
-	Plan    *delivery.Plan       `json:"plan,omitempty"`
-	Done    bool                 `json:"done,omitempty"`
-	Files   []core.DeliveredFile `json:"files,omitempty"`
-	Failure *core.Failure        `json:"failure,omitempty"`
-
-	retry    retry
-	taken    bool // a planned name is taken: plan again
-	progress int64
+	Lost int `json:"lost,omitempty"`
+	// Rechecks is the last of core.Job.Rechecks that was begun; Verify says that
+	// the job's directory may have data that the downloader does not know.
+	Rechecks int  `json:"rechecks,omitempty"`
+	Verify   bool `json:"verify,omitempty"`
+	// LoadedAt is when all data was there; SeedDone that the downloader has
+	// ended seeding.
+	LoadedAt *time.Time `json:"loaded_at,omitempty"`
+	SeedDone bool       `json:"seed_done,omitempty"`
+	// Linked is whose delivered files share their bytes with the job's data.
+	Linked     core.UserID       `json:"linked,omitempty"`
+	Deliveries []*deliveryRecord `json:"deliveries,omitempty"`
+	Failure    *core.Failure     `json:"failure,omitempty"`
 }
 
 // retry is when a step that failed is due again. It lives in memory: after a
@@ -64,17 +61,22 @@ const (
 )
 
 // pause returns how long to wait after the n-th failure in a row.
-func pause(n int) time.Duration {
-	if n > 6 {
-		return lastPause
+func pause(n int) time.Duration { return pauseUpTo(n, lastPause) }
+
+// pauseUpTo is pause with another bound.
+func pauseUpTo(n int, last time.Duration) time.Duration {
+	if n > 20 {
+		return last
 	}
-	return min(firstPause<<max(0, n-1), lastPause)
+	return min(firstPause<<max(0, n-1), last)
 }
 
 // failed notes a failure.
-func (r *retry) failed(now time.Time) {
+func (r *retry) failed(now time.Time) { r.failedUpTo(now, lastPause) }
+
+func (r *retry) failedUpTo(now time.Time, last time.Duration) {
 	r.tries++
-	r.at = now.Add(pause(r.tries))
+	r.at = now.Add(pauseUpTo(r.tries, last))
 }
 
 // job is a record with what lives in memory.
@@ -102,8 +104,14 @@ type job struct {
 	ran bool
 	// fileCount is the number of files, 0 until known.
 	fileCount int
+	// choice is what all tasks together want, nil where it must be found anew.
+	choice *choice
+	// uploadedBefore is what was sent before the downloader began to count anew;
+	// sentAt is when somebody last took a byte.
+	uploadedBefore int64
+	sentAt         time.Time
 
-	step   *step // under way, nil when none
+	step   *step // of the job itself under way, nil when none
 	queued *pool // where it waits for a step
 	retry  retry
 	// waiting says why the last step is tried again.
@@ -129,35 +137,37 @@ func (j *job) end(as core.JobPhase) {
 	j.save()
 }
 
+// dataIsThere reports whether all that the tasks want is on the disk.
+func (j *job) dataIsThere() bool {
+	return j.Phase == core.JobDownloaded || j.Phase == core.JobSeeding || j.Phase == core.JobQueued && j.hasData
+}
+
 // order takes over what core wants, if that is newer.
-func (j *job) order(d *core.DesiredJob) bool {
+func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 	if d.Revision <= j.Job.Revision {
 		return false
 	}
-	attempts := map[core.TaskID]int{}
-	for _, was := range j.Job.Deliveries {
-		attempts[was.Task] = was.Attempt
-	}
-	known := j.Job.Deliveries
+	tooLate := j.Ending != 0 || j.Phase.Ended() || j.dataIsThere() && !j.seeds()
 	j.Job = copyJob(d)
-	if d.Wish == core.JobRemove {
-		// What was done for them has to be told, what was begun to be cleared away.
-		j.Job.Deliveries = known
-		j.save()
-		return true
+	j.choice = nil
+	for _, r := range j.Deliveries {
+		r.Left = true
 	}
-	records := make([]deliveryRecord, 0, len(d.Deliveries))
-	for _, wanted := range d.Deliveries {
-		r := deliveryRecord{Task: wanted.Task}
-		if known := j.delivery(wanted.Task); known != nil {
-			r = *known
+	for i := range d.Deliveries {
+		want := &d.Deliveries[i]
+		if r := j.delivery(want.Task); r != nil {
+			r.order(want)
+			continue
 		}
-		if wanted.Attempt > attempts[wanted.Task] {
-			r.retry, r.Failure = retry{}, nil
-		}
-		records = append(records, r)
+		r := newDeliveryRecord(*want)
+		r.Refused, r.UploadedAt = tooLate, j.uploaded()
+		r.JoinedAt = now.UTC()
+		j.Deliveries = append(j.Deliveries, r)
 	}
-	j.Deliveries = records
+	j.checkSelections(now)
+	if !tooLate && j.dataIsThere() && j.mustSelect() {
+		j.Phase, j.hasData = core.JobQueued, false // somebody wants more of it
+	}
 	j.save()
 	return true
 }
@@ -192,53 +202,40 @@ func checkFileList(files []downloader.File) error {
 	return nil
 }
 
-// copyJob copies what core may go on to change.
+// copyJob copies what core may go on to change. The deliveries have records of
+// their own.
 func copyJob(d *core.DesiredJob) core.Job {
 	c := d.Job
-	c.Deliveries = slices.Clone(d.Deliveries)
+	c.Deliveries = nil
 	return c
 }
 
 // delivery returns the record of a task's delivery, or nil.
 func (j *job) delivery(id core.TaskID) *deliveryRecord {
-	i := slices.IndexFunc(j.Deliveries, func(d deliveryRecord) bool { return d.Task == id })
+	i := slices.IndexFunc(j.Deliveries, func(d *deliveryRecord) bool { return d.Want.Task == id })
 	if i < 0 {
 		return nil
 	}
-	return &j.Deliveries[i]
+	return j.Deliveries[i]
 }
 
-// wanted returns the delivery as core wants it.
-func (j *job) wanted(id core.TaskID) *core.Delivery {
-	for i := range j.Job.Deliveries {
-		if j.Job.Deliveries[i].Task == id {
-			return &j.Job.Deliveries[i]
-		}
-	}
-	return nil
-}
-
-// undone counts the deliveries that are not done.
+// undone counts the deliveries that are still to be made.
 func (j *job) undone() int {
 	n := 0
-	for i := range j.Deliveries {
-		if !j.Deliveries[i].Done {
+	for _, d := range j.Deliveries {
+		if d.open() {
 			n++
 		}
 	}
 	return n
 }
 
-// due returns the next delivery to work on and when; nil when all are done.
-func (j *job) due() (next *deliveryRecord, at time.Time) {
-	for i := range j.Deliveries {
-		d := &j.Deliveries[i]
-		if d.Done {
-			continue
-		}
-		if next == nil || d.retry.at.Before(at) {
-			next, at = d, d.retry.at
-		}
-	}
-	return next, at
+// busy reports whether a step of any delivery is under way.
+func (j *job) busy() bool {
+	return slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool { return d.step != nil })
+}
+
+// uploaded returns what was sent to peers in all.
+func (j *job) uploaded() int64 {
+	return max(j.Uploaded, j.uploadedBefore+j.status.UploadedBytes)
 }

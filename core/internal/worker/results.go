@@ -10,9 +10,6 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// maxFetches is how often a torrent or metalink file is asked for.
-const maxFetches = 3
-
 // handle lets one event change the state. What has to be stored, begun or told
 // follows in the turn.
 func (n *Node) handle(e event) {
@@ -25,6 +22,10 @@ func (n *Node) handle(e event) {
 		n.onPlanLearnt(e)
 	case progressed:
 		n.onProgressed(e)
+	case copyWaits:
+		n.onCopyWaits(e)
+	case filesAsked:
+		n.onFilesAsked(e)
 	case checked:
 		n.onChecked(e)
 	case watched:
@@ -51,8 +52,14 @@ func (n *Node) handle(e event) {
 // onStepDone takes in the result of a step.
 func (n *Node) onStepDone(e stepDone) {
 	s := e.step
-	s.pool.busy--
+	if s.pool != nil {
+		s.pool.busy--
+	}
 	n.metrics.stepDone(s, e.err)
+	if s.task != "" {
+		n.onDeliveryStep(e)
+		return
+	}
 	j := n.jobs[s.job]
 	if j == nil || j.step != s {
 		return
@@ -61,33 +68,53 @@ func (n *Node) onStepDone(e stepDone) {
 	n.touch(j)
 	n.dirty[s.job] = struct{}{}
 	switch s.kind {
-	case stepFetch:
-		n.onFetched(j, e)
 	case stepAdd:
 		n.onAdded(j, e)
 	case stepAdjust:
 		n.onAdjusted(j, e)
-	case stepPlan:
-		n.onPlanned(j, e)
-	case stepDeliver:
-		n.onDelivered(j, e)
+	case stepRelease:
+		n.onReleased(j, e)
 	case stepRemove:
 		n.onRemoved(j, e)
 	}
 }
 
-func (n *Node) onFetched(j *job, e stepDone) {
-	switch {
+// onDeliveryStep takes in the result of a delivery's step.
+func (n *Node) onDeliveryStep(e stepDone) {
+	j, d := n.deliveryOf(e.step)
+	if d == nil {
+		return
+	}
+	d.step = nil
+	n.touch(j)
+	n.dirty[j.Job.ID] = struct{}{}
+	switch e.step.kind {
+	case stepPlan:
+		n.onPlanned(j, d, e)
+	case stepDeliver:
+		n.onDelivered(j, d, e)
+	case stepRetract:
+		n.onRetracted(j, d, e)
+	}
+}
+
+// onReleased adds a job again whose data is to be verified.
+func (n *Node) onReleased(j *job, e stepDone) {
+	switch b := e.step.back; {
 	case e.err == nil:
-		j.newContent, j.Content = e.fetched.content, true
-		j.Name, j.InfoHash = e.fetched.name, e.fetched.infoHash
-		j.retry, j.waiting = retry{}, nil
-		j.save()
+		j.Rechecks = e.rechecks
+		j.note(n.now(), core.EventRecheck, "What is loaded is verified.")
+		for _, d := range j.Deliveries {
+			if d.open() {
+				d.retry, d.Failure, d.HeldSince = retry{}, nil, nil
+			}
+		}
+		j.beginAnew()
 	case scopeOf(e.err) == scopeGivenUp:
-	case errs.IsRetryable(e.err) && j.retry.tries+1 < maxFetches:
-		j.again(e.err)
+	case scopeOf(e.err) == scopeDownloader:
+		n.troubled(j, b, e)
 	default:
-		j.fail(e.err, n.now())
+		j.again(e.err)
 	}
 }
 
@@ -117,11 +144,21 @@ func (n *Node) onAdded(j *job, e stepDone) {
 	}
 }
 
+// onFilesAsked answers with the files of a job as far as they are known.
+func (n *Node) onFilesAsked(e filesAsked) {
+	if j := n.jobs[e.job]; j != nil {
+		e.reply <- append([]downloader.File{}, j.Files...)
+		return
+	}
+	e.reply <- nil
+}
+
 func (n *Node) onRemoved(j *job, e stepDone) {
 	switch b := e.step.back; {
 	case e.err == nil:
 		j.Phase, j.Ending = j.Ending, 0
 		j.Ref, j.Files, j.retry, j.waiting = nil, nil, retry{}, nil
+		j.choice = nil
 		if j.Content {
 			j.Content = false
 			n.pending.delete(keyContent + string(j.Job.ID))
@@ -162,8 +199,9 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		return
 	}
 	j := n.jobs[id]
-	if j.hasData {
-		return // it is not followed any more, and needs nothing but its files
+	if j.dataIsThere() {
+		n.onShared(j, s, since)
+		return
 	}
 	if since >= j.addedAt && daemonPhases[s.Phase] == core.JobDownloading {
 		j.ran = true // what was asked for before the last order tells nothing of it
@@ -189,14 +227,17 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		n.learn(j, s)
 		if err := checkFileList(s.Files); err != nil {
 			j.fail(err, n.now())
-		} else {
-			j.hasData = true
+			break
+		}
+		j.hasData = true
+		if s.Phase == downloader.PhaseComplete {
+			j.SeedDone = true
 		}
 	default:
 		if !n.learn(j, s) {
 			return
 		}
-		if what, _ := j.adjusts(); what == adjustNone {
+		if what, _ := n.adjusts(j); what == adjustNone && !j.changed {
 			n.dirty[id] = struct{}{}
 			return
 		}
@@ -210,6 +251,7 @@ func (n *Node) onGone(j *job, since uint64) {
 	if since < j.addedAt {
 		return // asked before it was added
 	}
+	j.note(n.now(), core.EventLost, "The downloader had lost the job; it was added again.")
 	j.lose()
 	n.metrics.lost.Inc()
 	n.log.Warn("the downloader has lost a job, adding it again", "job", j.Job.ID, "times", j.Lost)
@@ -218,12 +260,20 @@ func (n *Node) onGone(j *job, since uint64) {
 // lose begins a job anew at its downloader. The tries of orders that it could
 // not follow any more do not count for the next Add.
 func (j *job) lose() {
-	j.Phase, j.Ref, j.Applied = core.JobAdding, nil, applied{}
-	j.retry, j.waiting = retry{}, nil
+	j.beginAnew()
 	j.Lost++
 	if j.Lost > 1 {
 		j.retry.at = time.Now().Add(pause(j.Lost - 1))
 	}
+}
+
+// beginAnew adds a job again that its downloader does not have any more, with
+// the data that is there.
+func (j *job) beginAnew() {
+	j.Uploaded, j.uploadedBefore = j.uploaded(), j.uploaded()
+	j.Phase, j.Ref, j.Applied, j.Verify = core.JobAdding, nil, applied{}, true
+	j.hasData, j.status = false, downloader.Status{}
+	j.retry, j.waiting = retry{}, nil
 	j.save()
 }
 
@@ -233,11 +283,13 @@ func (n *Node) learn(j *job, s *downloader.Status) bool {
 	if !known {
 		phase = j.phase
 	}
-	if phase == j.phase && len(s.Files) <= j.fileCount && sameStatus(&j.status, s) {
+	if phase == j.phase && len(s.Files) <= len(j.Files) && sameStatus(&j.status, s) {
+		j.knowFiles(s.Files, n.now()) // what is loaded of each
 		return false
 	}
 	j.status, j.phase = *s, phase
-	j.fileCount = max(j.fileCount, len(s.Files))
+	j.status.Files = nil
+	j.knowFiles(s.Files, n.now())
 	if s.Name != "" {
 		j.Name = s.Name
 	}

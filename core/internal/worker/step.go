@@ -7,16 +7,15 @@ import (
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/sdk/downloader"
-	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // How many steps of each kind run at once; those at a downloader are bounded by
 // callsAtOnce. Deliveries mostly wait for the disk: the more of them do so
-// together, the fewer writes of the journal they need. Copies, which are not
-// quick, have a bound of their own in package delivery.
+// together, the fewer writes of the journal they need. Copies and uploads, which
+// are not quick, have bounds of their own, and give their place here back.
 const (
-	fetchesAtOnce    = 8
 	deliveriesAtOnce = 128
 	removalsAtOnce   = 64
 	// tidyPause is how long a delivered job stays at its downloader: what others
@@ -27,18 +26,20 @@ const (
 // stepKind is what a job needs next. Each step can be repeated.
 type stepKind int
 
-// The steps.
+// The steps. Those from stepPlan to stepRetract are of one delivery, and run
+// beside those of others.
 const (
 	stepNone    stepKind = iota
-	stepFetch            // load the torrent or metalink file
 	stepAdd              // make the directory, tell the downloader
 	stepAdjust           // give the downloader an order: pause, resume, files, limits
+	stepRelease          // make the downloader forget the job, but not its data
 	stepPlan             // look at the data, choose names at the destination
 	stepDeliver          // carry out a stored plan
+	stepRetract          // undo what was done of a plan
 	stepRemove           // remove at the downloader, remove the directory
 )
 
-var stepNames = [...]string{"none", "fetch", "add", "adjust", "plan", "deliver", "remove"}
+var stepNames = [...]string{"none", "add", "adjust", "release", "plan", "deliver", "retract", "remove"}
 
 func (k stepKind) String() string { return stepNames[k] }
 
@@ -46,95 +47,151 @@ func (k stepKind) String() string { return stepNames[k] }
 type step struct {
 	job    core.JobID
 	kind   stepKind
-	task   core.TaskID // of stepPlan and stepDeliver
+	task   core.TaskID // of a delivery's step
 	since  uint64
 	began  time.Time
-	pool   *pool
+	pool   *pool    // nil once the place is given back
 	back   *backend // nil where none is needed
 	cancel context.CancelFunc
+	// target and data are those of stepPlan.
+	target target
+	data   delivery.DataUse
+}
+
+// place is what waits for a step: a job, or one of its deliveries.
+type place struct {
+	job  core.JobID
+	task core.TaskID
 }
 
 // pool bounds how many steps run at once. It belongs to the loop.
 type pool struct {
 	limit, busy int
-	queue       []core.JobID
+	queue       []place
 }
 
 // settle makes the transitions of a job that need no step.
-func (j *job) settle() {
+func (n *Node) settle(j *job, now time.Time) {
+	n.settleDeliveries(j, now)
 	if j.Phase.Ended() || j.Ending != 0 {
 		return
 	}
-	was := j.Phase
-	if j.Phase == core.JobDownloaded && j.undone() == 0 {
-		j.Phase = core.JobDelivered
-	}
-	if j.Job.Wish == core.JobRemove && j.Phase < core.JobDelivered {
+	if j.Job.Wish == core.JobRemove {
 		j.end(core.JobRemoved)
 		return
 	}
-	if j.Phase == core.JobAccepted && j.mustFetch() {
-		j.Phase = core.JobResolving
-	}
-	if (j.Phase == core.JobAccepted || j.Phase == core.JobResolving) && !j.mustFetch() {
+	if j.Phase == core.JobAccepted {
 		j.Phase = core.JobAdding
-	}
-	if j.Phase != was {
 		j.save()
 	}
-	if j.Phase == core.JobDelivered {
-		j.end(core.JobDone)
-		j.retry.at = time.Now().Add(tidyPause)
+	if j.undone() > 0 {
+		return
+	}
+	switch {
+	case j.dataIsThere() && j.anyDone():
+		n.settleSeeding(j, now)
+	case !j.anyDone():
+		n.endWithout(j, now)
 	}
 }
 
-// mustFetch reports whether the source is a file that is not here yet.
-func (j *job) mustFetch() bool {
-	kind := j.Job.Source.Kind
-	return (kind == downloader.SourceTorrent || kind == downloader.SourceMetalink) && !j.Content
+// anyDone reports whether a delivery is done.
+func (j *job) anyDone() bool {
+	for _, d := range j.Deliveries {
+		if d.Done {
+			return true
+		}
+	}
+	return false
 }
 
-// wants returns the step that a settled job needs, and when it is due.
-func (j *job) wants() (kind stepKind, task core.TaskID, at time.Time) {
+// endWithout ends a job of which nothing can be delivered any more.
+func (n *Node) endWithout(j *job, now time.Time) {
+	for _, d := range j.Deliveries {
+		if d.Ended {
+			j.Failure = d.Failure
+			j.end(core.JobFailed)
+			return
+		}
+	}
+	j.end(core.JobRemoved)
+}
+
+// settleDeliveries gives up what was held too long, and forgets what has left.
+func (n *Node) settleDeliveries(j *job, now time.Time) {
+	kept := j.Deliveries[:0]
+	for _, d := range j.Deliveries {
+		if d.Left && !d.Done && d.Plan == nil && d.step == nil && j.Job.Wish != core.JobRemove {
+			j.choice = nil
+			j.save()
+			continue
+		}
+		kept = append(kept, d)
+		if until := d.heldUntil(j.Job.Hold); until != nil && d.open() && d.step == nil {
+			if now.Before(*until) {
+				heap.Push(&n.timers, timer{*until, j.Job.ID})
+				continue
+			}
+			d.fail(errHoldExpired(d.Failure), n.now())
+			j.save()
+		}
+	}
+	clear(j.Deliveries[len(kept):])
+	j.Deliveries = kept
+}
+
+// wants returns the step that a settled job itself needs, and when it is due.
+func (n *Node) wants(j *job) (kind stepKind, at time.Time) {
 	switch {
 	case j.Phase.Ended():
-		return stepNone, "", at
+		return stepNone, at
+	case j.Ending != 0 && j.busy():
+		return stepNone, at
 	case j.Ending != 0:
-		return stepRemove, "", j.retry.at
-	case j.Phase == core.JobResolving:
-		return stepFetch, "", j.retry.at
+		return stepRemove, j.retry.at
 	case j.Phase == core.JobAdding:
-		return stepAdd, "", j.retry.at
-	case j.Phase == core.JobDownloaded, j.Phase == core.JobQueued && j.hasData:
-		d, due := j.due()
-		if d == nil {
-			return stepNone, "", at
+		return stepAdd, j.retry.at
+	case j.mustRelease():
+		if j.busy() || j.planned() {
+			return stepNone, at // they are retracted first
 		}
-		if d.Plan == nil || d.taken {
-			return stepPlan, d.Task, due
-		}
-		return stepDeliver, d.Task, due
+		return stepRelease, j.retry.at
 	}
-	if what, due := j.adjusts(); what != adjustNone {
-		return stepAdjust, "", due
+	if what, due := n.adjusts(j); what != adjustNone {
+		return stepAdjust, due
 	}
-	return stepNone, "", at
+	return stepNone, at
 }
 
-// advance settles a job, and queues the step that it needs.
+// wantsOf returns the step that a delivery needs, and when it is due.
+func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
+	switch {
+	case j.Ending != 0 || j.Phase.Ended():
+		return stepNone, at // removing the job clears up
+	case d.mustRetract(j.mustRelease()):
+		return stepRetract, d.retry.at
+	case !d.open() || d.Want.Paused && d.Plan == nil || !j.dataIsThere() || j.mustRelease():
+		return stepNone, at
+	case d.Plan == nil || d.taken:
+		return stepPlan, d.retry.at
+	}
+	return stepDeliver, d.retry.at
+}
+
+// advance settles a job, and queues the steps that it needs.
 func (n *Node) advance(j *job, now time.Time) {
-	j.settle()
+	n.settle(j, now)
 	if j.changed {
 		n.unsaved[j.Job.ID] = struct{}{}
 	}
 	n.follow(j)
+	for _, d := range j.Deliveries {
+		n.advanceDelivery(j, d, now)
+	}
 	if j.step != nil {
-		if j.Ending != 0 && j.step.kind != stepRemove && j.step.kind != stepAdd && j.step.kind != stepAdjust {
-			j.step.cancel()
-		}
 		return
 	}
-	kind, _, at := j.wants()
+	kind, at := n.wants(j)
 	if kind == stepNone {
 		return
 	}
@@ -142,7 +199,25 @@ func (n *Node) advance(j *job, now time.Time) {
 		heap.Push(&n.timers, timer{at, j.Job.ID})
 		return
 	}
-	n.enqueue(j, n.poolOf(j, kind))
+	n.enqueue(j, nil, n.poolOf(j, kind))
+}
+
+func (n *Node) advanceDelivery(j *job, d *deliveryRecord, now time.Time) {
+	if d.step != nil {
+		if d.step.kind != stepRetract && (j.Ending != 0 || d.Left || j.mustRelease() || d.step.target != targetOf(&d.Want)) {
+			d.step.cancel()
+		}
+		return
+	}
+	kind, at := j.wantsOf(d)
+	if kind == stepNone {
+		return
+	}
+	if at.After(now) {
+		heap.Push(&n.timers, timer{at, j.Job.ID})
+		return
+	}
+	n.enqueue(j, d, &n.deliveries)
 }
 
 // follow keeps the list of jobs that a downloader is asked for.
@@ -151,7 +226,8 @@ func (n *Node) follow(j *job) {
 	if b == nil {
 		return
 	}
-	if j.Phase == core.JobQueued && !j.hasData && j.Ending == 0 && j.Ref != nil {
+	loads := j.Phase == core.JobQueued && !j.hasData
+	if (loads || j.seeds()) && j.Ending == 0 && j.Ref != nil {
 		if _, ok := b.at[j.Job.ID]; !ok {
 			if len(b.at) == 0 {
 				b.lastCheck = time.Now() // no special look right after an Add
@@ -163,18 +239,12 @@ func (n *Node) follow(j *job) {
 	b.untrack(j.Job.ID)
 }
 
-// poolOf returns where a step has to queue; nil where its downloader is not known.
+// poolOf returns where a step of a job has to queue; nil where its downloader is
+// not known.
 func (n *Node) poolOf(j *job, kind stepKind) *pool {
 	b := n.backend(j.Job.Downloader)
-	switch kind {
-	case stepFetch:
-		return &n.fetches
-	case stepPlan, stepDeliver:
-		return &n.deliveries
-	case stepRemove:
-		if b == nil || !j.sent {
-			return &n.removals
-		}
+	if kind == stepRemove && (b == nil || !j.sent) {
+		return &n.removals
 	}
 	if b == nil {
 		return nil
@@ -182,17 +252,21 @@ func (n *Node) poolOf(j *job, kind stepKind) *pool {
 	return &b.pool
 }
 
-func (n *Node) enqueue(j *job, p *pool) {
-	if p == nil || j.queued == p {
+// enqueue lets a job, or with d one of its deliveries, wait for a place.
+func (n *Node) enqueue(j *job, d *deliveryRecord, p *pool) {
+	queued, at := &j.queued, place{job: j.Job.ID}
+	if d != nil {
+		queued, at.task = &d.queued, d.Want.Task
+	}
+	if p == nil || *queued == p {
 		return
 	}
-	j.queued = p
-	p.queue = append(p.queue, j.Job.ID)
+	*queued = p
+	p.queue = append(p.queue, at)
 }
 
 // pump begins what the pools have room for. All that it rests on is stored.
 func (n *Node) pump(now time.Time) {
-	n.pumpPool(&n.fetches, nil, now)
 	n.pumpPool(&n.deliveries, nil, now)
 	n.pumpPool(&n.removals, nil, now)
 	for _, b := range n.backends {
@@ -205,19 +279,40 @@ func (n *Node) pump(now time.Time) {
 
 func (n *Node) pumpPool(p *pool, b *backend, now time.Time) {
 	for p.busy < p.limit && len(p.queue) > 0 {
-		j := n.jobs[p.queue[0]]
+		next := p.queue[0]
 		p.queue = p.queue[1:]
-		if j == nil || j.queued != p {
+		j := n.jobs[next.job]
+		if j == nil {
+			continue
+		}
+		if next.task != "" {
+			n.pumpDelivery(j, j.delivery(next.task), p, now)
+			continue
+		}
+		if j.queued != p {
 			continue // it has moved to another queue
 		}
 		j.queued = nil
-		kind, task, at := j.wants()
+		kind, at := n.wants(j)
 		if j.step != nil || kind == stepNone || at.After(now) || n.poolOf(j, kind) != p {
 			n.touchLater(j)
 			continue
 		}
-		n.begin(j, kind, task, p, b)
+		n.begin(j, nil, kind, p, b)
 	}
+}
+
+func (n *Node) pumpDelivery(j *job, d *deliveryRecord, p *pool, now time.Time) {
+	if d == nil || d.queued != p {
+		return
+	}
+	d.queued = nil
+	kind, at := j.wantsOf(d)
+	if d.step != nil || kind == stepNone || at.After(now) {
+		n.touchLater(j)
+		return
+	}
+	n.begin(j, d, kind, p, nil)
 }
 
 // touchLater makes the next turn look at a job, at once.
@@ -226,34 +321,35 @@ func (n *Node) touchLater(j *job) {
 	n.wakeAt(time.Now())
 }
 
-// begin starts a step.
-func (n *Node) begin(j *job, kind stepKind, task core.TaskID, p *pool, b *backend) {
+// begin starts a step of a job, or with d one of a delivery.
+func (n *Node) begin(j *job, d *deliveryRecord, kind stepKind, p *pool, b *backend) {
 	parent := n.ctx
 	if b != nil {
 		parent = b.ctx
 	}
 	ctx, cancel := context.WithCancel(parent)
-	s := &step{job: j.Job.ID, kind: kind, task: task, since: n.tick(), began: time.Now(), pool: p, back: b, cancel: cancel}
-	run := n.prepare(j, s)
-	j.step = s
+	s := &step{job: j.Job.ID, kind: kind, since: n.tick(), began: time.Now(), pool: p, back: b, cancel: cancel}
+	if d != nil {
+		s.task = d.Want.Task
+		d.step = s
+	} else {
+		j.step = s
+	}
+	run := n.prepare(j, d, s)
 	p.busy++
 	n.steps.Go(func() {
 		defer cancel()
+		failpoint.HitOf("worker.before-step", s.kind.String())
 		done := run(ctx)
+		failpoint.HitOf("worker.after-step", s.kind.String())
 		done.step = s
 		n.post(done)
 	})
 }
 
 // prepare copies what a step needs out of the job, which it must not touch.
-func (n *Node) prepare(j *job, s *step) func(context.Context) stepDone {
+func (n *Node) prepare(j *job, d *deliveryRecord, s *step) func(context.Context) stepDone {
 	switch s.kind {
-	case stepFetch:
-		kind, uri := j.Job.Source.Kind, j.Job.Source.URI
-		return func(ctx context.Context) stepDone {
-			f, err := n.fetcher.fetch(ctx, kind, uri)
-			return stepDone{fetched: f, err: err}
-		}
 	case stepAdd:
 		j.sent = true
 		add := n.adder(j, s.back)
@@ -263,10 +359,17 @@ func (n *Node) prepare(j *job, s *step) func(context.Context) stepDone {
 		}
 	case stepAdjust:
 		return n.adjuster(j, s.back)
+	case stepRelease:
+		driver, ref := s.back.inst.Driver(), *j.Ref
+		return func(ctx context.Context) stepDone {
+			return stepDone{rechecks: j.Job.Rechecks, err: driver.Remove(ctx, ref, false)}
+		}
 	case stepPlan:
-		return n.planner(j, s)
+		return n.planner(j, d, s)
 	case stepDeliver:
-		return n.executor(j, s)
+		return n.executor(j, d, s)
+	case stepRetract:
+		return n.retracter(j, d)
 	}
 	return n.remover(j, s)
 }
@@ -278,7 +381,8 @@ func (n *Node) adder(j *job, b *backend) func(context.Context) (*downloader.Ref,
 	req := &downloader.AddRequest{
 		JobID:   string(id),
 		Source:  downloader.Source{Kind: src.Kind, URI: src.URI},
-		Options: optionsOf(&j.Job), Files: j.Job.Files, Paused: j.Job.Wish == core.JobPause, Limits: j.Job.Limits,
+		Options: optionsOf(&j.Job), Files: j.filesToAdd(), Paused: n.wantsPause(j),
+		Verify: j.Verify, Limits: n.limitsFor(j, b),
 	}
 	return func(ctx context.Context) (*downloader.Ref, *downloader.AddRequest, error) {
 		if err := n.dirs.make(id); err != nil {
@@ -308,31 +412,4 @@ func (n *Node) adder(j *job, b *backend) func(context.Context) (*downloader.Ref,
 		}
 		return &ref, req, nil
 	}
-}
-
-// mappedPath returns how the daemon calls a path of this node.
-func mappedPath(m []core.PathMapping, path string) (string, error) {
-	mapped, ok := daemonPath(m, path)
-	if !ok {
-		return "", errs.New(errs.PathNotShared, "The downloader's path map does not say how its daemon calls haul's download folder.").
-			WithHint("Add an entry for the folder of the node's jobs to path_map.")
-	}
-	return mapped, nil
-}
-
-// deliveryJob describes one delivery of a job.
-func (n *Node) deliveryJob(j *job, task core.TaskID) (delivery.Job, error) {
-	d := j.wanted(task)
-	storage, ok := n.storages[d.Storage]
-	if !ok || storage.Kind != core.StorageLocal {
-		return delivery.Job{}, errNoStorage()
-	}
-	files := j.Files
-	if j.hasData && j.Phase == core.JobQueued {
-		files = wantedFiles(j.status.Files)
-	}
-	return delivery.Job{
-		Task: task, Source: n.dirs.data(j.Job.ID), Root: storage.Root, Path: d.Path,
-		Files: files, Keep: j.undone() > 1,
-	}, nil
 }

@@ -72,3 +72,5 @@ func journalTrouble(err error) error {
 	}
 	return errs.Wrap(err, errs.Unavailable, "The node's journal cannot be written.")
 }
+
+func errNoJob(id core.JobID) error { return errs.New(errs.NotFound, "The node has no job %q.", id) }

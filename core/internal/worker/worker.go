@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -43,12 +44,14 @@ type Instance interface {
 	Close(ctx context.Context) error
 }
 
-// Deliverer brings files to their destination; *delivery.Mover is one.
+// Deliverer brings files to their destination: *delivery.Mover to a local
+// folder, *upload.Uploader to other storages.
 type Deliverer interface {
 	Plan(ctx context.Context, job delivery.Job) (delivery.Plan, error)
 	Replan(ctx context.Context, job delivery.Job, p delivery.Plan) (delivery.Plan, error)
 	Execute(ctx context.Context, job delivery.Job, p delivery.Plan, hooks delivery.Hooks) (delivery.Result, error)
-	Discard(job delivery.Job, p delivery.Plan) error
+	// Retract undoes what was done of a plan, and removes what is temporary.
+	Retract(ctx context.Context, job delivery.Job, p delivery.Plan) error
 }
 
 // Box seals the secrets in the journal.
@@ -68,7 +71,11 @@ type Options struct {
 	Box       Box
 	Host      Host
 	Deliverer Deliverer
-	Logger    hclog.Logger
+	// Uploader delivers to storages that are no local folder.
+	Uploader Deliverer
+	// VerifyCopies reads every copy again and compares it.
+	VerifyCopies bool
+	Logger       hclog.Logger
 	// Clock stamps failures and health.
 	Clock core.Clock
 	// HTTPClient fetches torrent and metalink files.
@@ -85,10 +92,13 @@ type Node struct {
 	now       core.Clock
 	host      Host
 	deliverer Deliverer
+	uploader  Deliverer
 	journal   *journal
 	dirs      *jobDirs
 	fetcher   *fetcher
 	metrics   *metrics
+	// verifyCopies is Options.VerifyCopies.
+	verifyCopies bool
 
 	events chan event
 	quit   chan struct{} // closed by Stop: the loop takes no more events
@@ -117,7 +127,7 @@ func New(o Options) (*Node, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Node{
-		log: o.Logger, now: o.Clock, host: o.Host, deliverer: o.Deliverer,
+		log: o.Logger, now: o.Clock, host: o.Host, deliverer: o.Deliverer, uploader: o.Uploader, verifyCopies: o.VerifyCopies,
 		journal: &journal{kv: o.KV, box: o.Box},
 		dirs:    &jobDirs{path: downloads, nodeDir: dir},
 		fetcher: &fetcher{client: o.HTTPClient, limit: o.TorrentLimit},
@@ -224,3 +234,13 @@ type hostAdapter struct{ *pluginhost.Host }
 func FromPluginHost(h *pluginhost.Host) Host { return hostAdapter{h} }
 
 func (h hostAdapter) Open(spec pluginhost.Spec) Instance { return h.Host.Open(spec) }
+
+// offers reports whether a plugin has a capability.
+func (n *Node) offers(plugin string, c downloader.Capability) bool {
+	for _, p := range n.host.Plugins() {
+		if p.Name == plugin && p.Err == nil {
+			return slices.Contains(p.Capabilities, c)
+		}
+	}
+	return false
+}
