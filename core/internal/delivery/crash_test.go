@@ -61,7 +61,10 @@ func TestACrashAnywhereDeliversOnce(t *testing.T) {
 			met := map[string]bool{}
 			for n := 1; ; n++ {
 				job := newJob(t, files)
-				job.Root, job.Path, job.Keep = root, fmt.Sprintf("%d/home", n), tt.keep
+				job.Root, job.Path = root, fmt.Sprintf("%d/home", n)
+				if tt.keep {
+					job.Data = DataLink
+				}
 				tree{"a.bin": "old", "d/b": "old"}.write(t, job.folder())
 				point := crashAndGoOn(t, job, n, tt.names, func() {})
 				assertTree(t, job.folder(), want)

@@ -257,11 +257,14 @@ func TestSeveralTasksGetTheSameData(t *testing.T) {
 			}
 			m := newMover()
 			for i, name := range []string{"one", "two", "three"} {
-				job.Path, job.Task, job.Keep = name, core.TaskID(name), i < 2
+				job.Path, job.Task, job.Data = name, core.TaskID(name), DataLink
+				if i == 2 {
+					job.Data = DataMove
+				}
 				if _, err := deliver(m, job); err != nil {
 					t.Fatal(err)
 				}
-				if job.Keep {
+				if job.Data == DataLink {
 					assertTree(t, job.Source, files)
 				}
 			}
