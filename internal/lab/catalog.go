@@ -46,10 +46,19 @@ func in(size int64, path ...string) specFile { return specFile{path: path, size:
 // as somebody asks for.
 var manyName = regexp.MustCompile(`^many-\d{4}$`)
 
+// partsName matches the names of torrents of four files each, of which there
+// are also as many as somebody asks for.
+var partsName = regexp.MustCompile(`^parts-\d{4}$`)
+
 // lookUp returns the description of a torrent.
 func lookUp(name string, o swarmOptions) (spec, bool) {
 	if manyName.MatchString(name) {
 		return spec{name: name, root: name + ".bin", files: single(20_000)}, true
+	}
+	if partsName.MatchString(name) {
+		return spec{name: name, root: name, rate: o.slowRate, files: []specFile{
+			in(300_000, "one.bin"), in(200_001, "sub", "two.bin"), in(70_000, "sub", "three.bin"), in(0, "empty"),
+		}}, true
 	}
 	for _, group := range [][]spec{wellBehaved(o), slow(o), misbehaving(), hostile()} {
 		for _, s := range group {

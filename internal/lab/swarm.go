@@ -49,6 +49,7 @@ func Passive() SwarmOption { return func(o *swarmOptions) { o.passive = true } }
 //	slow, slowmulti                             32 MiB, 3 × 8 MiB at SlowRate
 //	web, webmulti                               by web seed alone; their magnet links never resolve
 //	many-0000 …                                 20 kB each, see Many
+//	parts-0000 …                                four files each, 570 kB at SlowRate
 //	dead, unknown, trackerless                  no peer; the last two only as links
 //	metastall, stall, corrupt                   a peer without metadata, without data, with wrong data
 //	toolong, evil-…                             hostile names: dotdot, name, root, abs, slash, dup, ctl

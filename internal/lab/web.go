@@ -23,6 +23,7 @@ var modified = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 //	/data/NAME             DataSize bytes that depend on NAME; any name will do
 //	/bytes/SIZE/NAME       SIZE bytes that depend on NAME
 //	/slow/RATE/SIZE[/NAME] SIZE bytes at RATE bytes per second, the same for every NAME
+//	/paced/RATE/SIZE/NAME  SIZE bytes that depend on NAME, at RATE bytes per second
 //	/nolength/SIZE[/NAME]  the same bytes, without Content-Length and ranges
 //	/cut/SIZE/NAME         says SIZE bytes and hangs up after half of them
 //	/named?n=NAME          DataSize bytes under a name of the server's choice
@@ -42,6 +43,7 @@ type Web struct {
 
 	mu       sync.Mutex // guards what is below
 	requests map[string]int
+	sent     map[string]int64
 	gates    map[string]*Gate
 }
 
@@ -65,7 +67,7 @@ func StartTLSWeb(t testing.TB) *Web {
 }
 
 func newWeb(t testing.TB) *Web {
-	w := &Web{t: t, requests: map[string]int{}, gates: map[string]*Gate{}}
+	w := &Web{t: t, requests: map[string]int{}, sent: map[string]int64{}, gates: map[string]*Gate{}}
 	w.server = httptest.NewUnstartedServer(w.count(w.routes()))
 	w.server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up are no news here
 	t.Cleanup(w.close)
@@ -82,7 +84,7 @@ func (w *Web) count(next http.Handler) http.Handler {
 		w.mu.Lock()
 		w.requests[r.URL.Path]++
 		w.mu.Unlock()
-		next.ServeHTTP(rw, r)
+		next.ServeHTTP(&counted{rw, func(n int) { w.countSent(r.URL.Path, n) }}, r)
 	})
 }
 
@@ -93,8 +95,37 @@ func (w *Web) Requests(path string) int {
 	return w.requests[path]
 }
 
+func (w *Web) countSent(path string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent[path] += int64(n)
+}
+
+// Sent returns how many bytes of bodies went out for a path.
+func (w *Web) Sent(path string) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sent[path]
+}
+
+// counted tells how much is written.
+type counted struct {
+	http.ResponseWriter
+	count func(n int)
+}
+
+// Write implements http.ResponseWriter.
+func (c *counted) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.count(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
 // SHA256 returns the hex digest of what a path has: one below /data, /bytes,
-// /slow, /nolength or /gate.
+// /paced, /slow, /nolength or /gate.
 func (w *Web) SHA256(path string) string {
 	w.t.Helper()
 	p, ok := w.content(path)
@@ -131,6 +162,8 @@ func (w *Web) content(path string) (payload, bool) {
 		p = newPayload(path, DataSize)
 	case "bytes", "cut":
 		p = newPayload(path, number(1))
+	case "paced":
+		p = newPayload(path, number(2))
 	case "slow":
 		p = slowPayload(number(2))
 	case "nolength":

@@ -14,6 +14,7 @@ func (w *Web) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/data/", w.file(servePlain))
 	mux.HandleFunc("/bytes/", w.file(servePlain))
+	mux.HandleFunc("/paced/", w.file(serveSlow))
 	mux.HandleFunc("/slow/", w.file(serveSlow))
 	mux.HandleFunc("/nolength/", w.file(serveNoLength))
 	mux.HandleFunc("/cut/", w.file(serveCut))

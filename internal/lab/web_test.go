@@ -37,7 +37,7 @@ func digest(b []byte) string {
 
 func TestWebServesFilesWithKnownDigests(t *testing.T) {
 	w := StartWeb(t)
-	for _, path := range []string{"/data/a.bin", "/data/b.bin", "/bytes/12345/c.bin", "/bytes/0/empty", "/slow/1000000/100000", "/slow/1000000/5000/d.bin", "/nolength/70000/e"} {
+	for _, path := range []string{"/data/a.bin", "/data/b.bin", "/bytes/12345/c.bin", "/bytes/0/empty", "/slow/1000000/100000", "/slow/1000000/5000/d.bin", "/paced/1000000/5000/d.bin", "/nolength/70000/e"} {
 		t.Run(path, func(t *testing.T) {
 			_, body, err := get(t, w.URL+path, "")
 			if err != nil || digest(body) != w.SHA256(path) {
@@ -45,6 +45,9 @@ func TestWebServesFilesWithKnownDigests(t *testing.T) {
 			}
 			if n := w.Requests(path); n != 1 {
 				t.Errorf("%d requests counted, want 1", n)
+			}
+			if n := w.Sent(path); n != int64(len(body)) {
+				t.Errorf("%d bytes counted, want %d", n, len(body))
 			}
 		})
 	}
