@@ -237,7 +237,7 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 	d := o.Delivery(t.ID)
 	changed := t.learn(o, d)
 	next := t.nextState(o, d)
-	if next == StateFailed && t.Wish == WishCancel {
+	if (next == StateFailed || next == StateQueued) && t.Wish == WishCancel {
 		next = StateCanceled
 	}
 	if next != "" && next != t.State && t.moveTo(next, at) {

@@ -217,7 +217,7 @@ func waitOrders(t *testing.T, o *orderly, want ...string) {
 func magnetJob() core.DesiredJob {
 	job := newJob()
 	job.Source = core.TaskSource{Kind: downloader.SourceMagnet, URI: "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567"}
-	job.Files = []int{1}
+	job.Deliveries[0].Selection = core.Selection{Indexes: []int{1}}
 	return job
 }
 
@@ -272,7 +272,7 @@ func TestASelectionCanBeWidenedToAllFilesAgain(t *testing.T) {
 	r.waitAdded(job.ID)
 	w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Files, s.TotalBytes = threeFiles(), 3 })
 	waitOrders(t, o, "select [1]")
-	r.change(w, &job, func(d *core.DesiredJob) { d.Files = nil })
+	r.change(w, &job, func(d *core.DesiredJob) { d.Deliveries[0].Selection = core.Selection{} })
 	waitOrders(t, o, "select [1]", "select [0 1 2]")
 }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -14,6 +15,18 @@ import (
 
 // progressEvery bounds how often a long delivery tells how far it is.
 const progressEvery = 500 * time.Millisecond
+
+// storageChanged tries at once what a storage has held.
+func (n *Node) storageChanged(id core.StorageID) {
+	for _, j := range n.jobs {
+		for _, d := range j.Deliveries {
+			if d.Failure != nil && d.open() && d.Want.Storage == id {
+				d.retry = retry{}
+				n.touch(j)
+			}
+		}
+	}
+}
 
 // lastHeldPause bounds the pause between two tries of a held delivery.
 const lastHeldPause = 10 * time.Minute
@@ -261,12 +274,17 @@ func (n *Node) onDelivered(j *job, d *deliveryRecord, e stepDone) {
 	case isReplan(e.err):
 		d.taken = true
 	case e.err != nil:
-		d.learnResult(e.result, n.now())
+		if d.learnResult(e.result, n.now()) {
+			j.save()
+		}
 		n.hold(j, d, e.err)
 	default:
 		d.Done, d.Files, d.Plan, d.Failed, d.Failure, d.HeldSince = true, e.result.Files, nil, nil, nil, nil
 		d.progress, d.filesDone, d.copyWaits = 0, 0, false
 		d.note(n.now(), core.EventDelivered, howDelivered(e.result))
+		if j.Ending == core.JobRemoved {
+			j.Ending = core.JobDone // the wish to remove it came too late
+		}
 		j.choice = nil
 		j.save()
 		n.log.Debug("delivered", "job", j.Job.ID, "task", d.Want.Task, "method", e.result.Method)
@@ -288,16 +306,23 @@ func howDelivered(r *delivery.Result) string {
 	return text
 }
 
-// learnResult takes over what a delivery has done that did not end well.
-func (d *deliveryRecord) learnResult(r *delivery.Result, now time.Time) {
+// learnResult takes over what a delivery has done that did not end well, and
+// reports whether that is new.
+func (d *deliveryRecord) learnResult(r *delivery.Result, now time.Time) (changed bool) {
 	if r == nil {
-		return
+		return false
 	}
-	d.Files = r.Files
-	d.Failed = make([]core.FailedFile, 0, len(r.Failed))
+	failed := make([]core.FailedFile, 0, len(r.Failed))
 	for _, f := range r.Failed {
-		d.Failed = append(d.Failed, core.FailedFile{Index: f.Index, Failure: core.NewFailure(f.Err, now)})
+		failed = append(failed, core.FailedFile{Index: f.Index, Failure: core.NewFailure(f.Err, now)})
 	}
+	changed = len(r.Files) != len(d.Files) || !slices.EqualFunc(failed, d.Failed, func(a, b core.FailedFile) bool {
+		return a.Index == b.Index && a.Failure.Code == b.Failure.Code && a.Failure.Message == b.Failure.Message
+	})
+	if changed {
+		d.Files, d.Failed = r.Files, failed
+	}
+	return changed
 }
 
 func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
@@ -323,8 +348,8 @@ func (n *Node) hold(j *job, d *deliveryRecord, err error) {
 	if d.HeldSince == nil {
 		now := n.now().UTC()
 		d.HeldSince = &now
+		j.save()
 	}
-	j.save()
 	if d.Failure != nil && d.Failure.Code == errs.CodeOf(err) && d.Failure.Message == errs.MessageOf(err) {
 		return
 	}
@@ -332,6 +357,7 @@ func (n *Node) hold(j *job, d *deliveryRecord, err error) {
 	n.log.Warn("delivery is held", "job", j.Job.ID, "task", d.Want.Task, "code", errs.CodeOf(err))
 	n.log.Debug("delivery failed", "job", j.Job.ID, "task", d.Want.Task, "err", err)
 	d.Failure = core.NewFailure(err, n.now())
+	j.save()
 }
 
 // onPlanLearnt stores what an execution has to have stored before it goes on.

@@ -62,6 +62,8 @@ func targetOf(d *core.Delivery) target {
 	return target{Storage: d.Storage, Path: d.Path, OnConflict: d.OnConflict}
 }
 
+func (t target) sameFolder(d *core.Delivery) bool { return t.Storage == d.Storage && t.Path == d.Path }
+
 func newDeliveryRecord(want core.Delivery) *deliveryRecord { return &deliveryRecord{Want: want} }
 
 // order takes over what core wants.

@@ -37,6 +37,9 @@ func (h *fakeHost) Rescan(context.Context) error { return nil }
 
 func (h *fakeHost) Plugins() []pluginhost.Plugin {
 	d, _ := h.plugin.Describe(context.Background())
+	if h.wrap != nil {
+		d.Capabilities = append(d.Capabilities, downloader.CapabilitySetLimits)
+	}
 	return []pluginhost.Plugin{{Description: d, Path: "/plugins/scripted", SHA256: "00"}}
 }
 

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -35,6 +36,16 @@ func web(t *testing.T) *httptest.Server {
 			_, _ = w.Write([]byte("<!doctype html><title>Log in</title>"))
 		case "/large":
 			_, _ = w.Write(bytes.Repeat([]byte("d"), 1<<20+1))
+		case "/plain.bin":
+			_, _ = w.Write([]byte("12345"))
+		case "/named":
+			w.Header().Set("Content-Disposition", "attachment; filename*=UTF-8''%2Ftmp%2F..%2F%C3%A9vil.bin")
+			_, _ = w.Write([]byte("12345"))
+		case "/parts.bin":
+			http.ServeContent(w, r, "parts.bin", time.Time{}, strings.NewReader("12345"))
+		case "/endless.bin":
+			w.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(w).Flush()
 		case "/gone":
 			w.WriteHeader(http.StatusGone)
 		case "/secret":
@@ -57,20 +68,28 @@ func TestTheNodeFetchesTorrents(t *testing.T) {
 	s, w := web(t), newWorld(t, scripted.Options{})
 	r := w.start()
 	for _, path := range []string{"/good.torrent", "/moved.torrent"} {
-		job := torrentJob(s.URL + path)
-		r.send(w.full(job))
-		r.waitAdded(job.ID)
-		at, _ := w.plugin.Job(string(job.ID))
-		if string(at.Request.Source.Content) != aTorrent || at.Request.Source.URI != "" {
-			t.Errorf("%s: the daemon got %+v", path, at.Request.Source)
+		f, err := r.session.FetchSource(t.Context(), core.TaskSource{Kind: downloader.SourceTorrent, URI: s.URL + path})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if o := r.job(job.ID); o.Name != "a.bin" || len(o.InfoHash) != 40 {
-			t.Errorf("%s: name %q, info hash %q", path, o.Name, o.InfoHash)
+		if string(f.Content) != aTorrent || f.Name != "a.bin" || f.Size != 1 {
+			t.Errorf("%s: %+v", path, f)
 		}
-		w.finish(job.ID, strings.Trim(path, "/"), "A")
-		r.waitPhase(job.ID, core.JobDone)
-		if keys := w.keys(keyContent); len(keys) != 0 {
-			t.Errorf("the journal still holds %v", keys)
+	}
+}
+
+func TestAnHTTPServerIsAskedForNameAndSize(t *testing.T) {
+	s, w := web(t), newWorld(t, scripted.Options{})
+	r := w.start()
+	for path, want := range map[string]core.FetchedSource{
+		"/plain.bin":   {Kind: downloader.SourceHTTP, Name: "plain.bin", Size: 5},
+		"/named":       {Kind: downloader.SourceHTTP, Name: "évil.bin", Size: 5},
+		"/parts.bin":   {Kind: downloader.SourceHTTP, Name: "parts.bin", Size: 5, Resumable: true},
+		"/endless.bin": {Kind: downloader.SourceHTTP, Name: "endless.bin", Size: -1},
+	} {
+		f, err := r.session.FetchSource(t.Context(), core.TaskSource{Kind: downloader.SourceHTTP, URI: s.URL + path})
+		if err != nil || !reflect.DeepEqual(*f, want) {
+			t.Errorf("%s: %+v %v, want %+v", path, f, err, want)
 		}
 	}
 }
@@ -81,8 +100,9 @@ func TestBadTorrentURLsFailWithTheirReason(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
 	r := w.start()
-	r.send(w.full())
 	tests := []struct {
 		name, uri string
 		code      errs.Code
@@ -93,41 +113,18 @@ func TestBadTorrentURLsFailWithTheirReason(t *testing.T) {
 		{"a web page", s.URL + "/page", errs.InvalidTorrent},
 		{"too large", s.URL + "/large", errs.TorrentTooLarge},
 		{"a redirect to a file", s.URL + "/scheme", errs.SourceNotSupported},
+		{"redirects without end", s.URL + "/loop", errs.SourceServerError},
 		{"not http", "ftp://127.0.0.1/x.torrent", errs.SourceNotSupported},
 		{"a certificate that nobody knows", secure.URL + "/x.torrent", errs.SourceTLS},
+		{"nobody listens", closed.URL + "/x.torrent", errs.SourceUnreachable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			job := torrentJob(tt.uri)
-			r.send(&core.Orders{Jobs: []core.DesiredJob{job}})
-			o := r.waitPhase(job.ID, core.JobFailed)
-			if o.Failure.Code != tt.code || o.Failure.Hint == "" {
-				t.Errorf("%+v, want %s", o.Failure, tt.code)
+			_, err := r.session.FetchSource(t.Context(), core.TaskSource{Kind: downloader.SourceTorrent, URI: tt.uri})
+			if !errs.Is(err, tt.code) || errs.HintOf(err) == "" {
+				t.Errorf("%v, want %s", err, tt.code)
 			}
 		})
-	}
-	w.assertNoDirs()
-}
-
-func TestAServerThatIsDownIsAskedAgain(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, scripted.Options{})
-	r := w.start()
-	job := torrentJob("http://" + address + "/x.torrent")
-	r.send(w.full(job))
-	r.waitFor("the reason", func() bool {
-		o := r.jobs[job.ID]
-		return o.Phase == core.JobResolving && o.Waiting != nil && o.Waiting.Code == errs.SourceUnreachable
-	})
-	if o := r.waitPhase(job.ID, core.JobFailed); o.Failure.Code != errs.SourceUnreachable {
-		t.Errorf("%+v", o.Failure)
 	}
 }
 

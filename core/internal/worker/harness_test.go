@@ -136,8 +136,8 @@ func (r *running) takeIn(report *core.Report) {
 	for _, j := range report.Jobs {
 		r.jobs[j.ID] = j
 		r.reported[j.ID]++
-		if p := r.phases[j.ID]; len(p) == 0 || p[len(p)-1] != j.Phase {
-			r.phases[j.ID] = append(p, j.Phase)
+		if p, now := r.phases[j.ID], phaseOf(&j); len(p) == 0 || p[len(p)-1] != now {
+			r.phases[j.ID] = append(p, now)
 		}
 	}
 	if report.Downloaders != nil {
@@ -187,8 +187,19 @@ func (r *running) waitHealth(s core.HealthState) {
 
 func (r *running) waitPhase(id core.JobID, p core.JobPhase) core.ObservedJob {
 	r.t.Helper()
-	r.waitFor("job to be "+p.String(), func() bool { return r.jobs[id].Phase == p })
+	r.waitFor("job to be "+p.String(), func() bool {
+		o := r.jobs[id]
+		return phaseOf(&o) == p
+	})
 	return r.job(id)
+}
+
+// phaseOf is where a job stands for its first task.
+func phaseOf(o *core.ObservedJob) core.JobPhase {
+	if o.Phase.Ended() || len(o.Deliveries) == 0 {
+		return o.Phase
+	}
+	return o.Deliveries[0].Phase
 }
 
 // waitAdded waits until the daemon has a job and the node knows.

@@ -280,14 +280,14 @@ func TestAHeldDeliveryIsTriedAtOnceWhenAsked(t *testing.T) {
 	r.waitAdded(job.ID)
 	w.finish(job.ID, "a.bin", "A")
 	o := r.waitPhase(job.ID, core.JobHeld)
-	if f := o.Deliveries[0].Failure; f == nil || f.Code != errs.DestinationReadOnly || o.Waiting == nil {
-		t.Errorf("failure %+v, waiting %+v", f, o.Waiting)
+	if f := o.Deliveries[0].Failure; f == nil || f.Code != errs.DestinationReadOnly || o.Deliveries[0].Waiting == nil {
+		t.Errorf("failure %+v, waiting %+v", f, o.Deliveries[0].Waiting)
 	}
 	if err := os.Remove(blocked); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	job.RetryDelivery(job.Deliveries[0].Task)
+	job.RetryDelivery(job.Deliveries[0].Task, nil)
 	r.send(&core.Orders{Jobs: []core.DesiredJob{job}})
 	r.waitPhase(job.ID, core.JobDone)
 	if took := time.Since(began); took > 900*time.Millisecond {

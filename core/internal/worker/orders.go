@@ -47,6 +47,7 @@ func (n *Node) orderStorages(o *core.Orders) {
 			continue
 		}
 		n.storages[s.ID] = s
+		n.storageChanged(s.ID)
 		n.put(keyStorage+string(s.ID), s)
 	}
 	if !o.Full {
@@ -231,13 +232,8 @@ func (n *Node) acceptContent(j *job, content []byte) {
 		j.fail(err, n.now())
 		return
 	}
-	files := filesOfTorrent(t)
-	if err := checkFileList(files); err != nil {
-		j.fail(err, n.now())
-		return
-	}
 	j.Name = t.Name
-	j.knowFiles(files, n.now())
+	j.knowFiles(filesOfTorrent(t), n.now())
 }
 
 // dropUnwanted removes jobs that core does not have; it need not hear how

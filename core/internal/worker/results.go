@@ -225,11 +225,7 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		}
 	case s.Phase.HasData():
 		n.learn(j, s)
-		if err := checkFileList(s.Files); err != nil {
-			j.fail(err, n.now())
-			break
-		}
-		j.hasData = true
+		j.hasData = j.Ending == 0
 		if s.Phase == downloader.PhaseComplete {
 			j.SeedDone = true
 		}
@@ -289,7 +285,9 @@ func (n *Node) learn(j *job, s *downloader.Status) bool {
 	}
 	j.status, j.phase = *s, phase
 	j.status.Files = nil
-	j.knowFiles(s.Files, n.now())
+	if j.knowFiles(s.Files, n.now()) && !s.Phase.HasData() && len(s.Files) > 1 {
+		j.save() // of a single file nothing is chosen; with the data the plan is stored
+	}
 	if s.Name != "" {
 		j.Name = s.Name
 	}

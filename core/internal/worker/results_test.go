@@ -9,7 +9,7 @@ import (
 )
 
 func TestAnAnswerFromBeforeAnOrderDoesNotShowThatItWasFollowed(t *testing.T) {
-	n := &Node{state: newState()}
+	n := &Node{state: newState(), now: time.Now}
 	b := newBackend(core.DesiredDownloader{})
 	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
 	n.jobs["j"] = j
@@ -18,12 +18,12 @@ func TestAnAnswerFromBeforeAnOrderDoesNotShowThatItWasFollowed(t *testing.T) {
 	j.addedAt = n.tick() // resumed meanwhile
 	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading}, asked)
 	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhasePaused}, n.tick())
-	if what, _ := j.adjusts(); what != adjustResume {
+	if what, _ := n.adjusts(j); what != adjustResume {
 		t.Errorf("the lost order is not given again, but %v", what)
 	}
 	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading}, n.tick())
 	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhasePaused}, n.tick())
-	if what, _ := j.adjusts(); what != adjustNone {
+	if what, _ := n.adjusts(j); what != adjustNone {
 		t.Errorf("what somebody stopped by hand is not left alone: %v", what)
 	}
 }
@@ -37,10 +37,11 @@ func TestTriesOfOrdersDoNotCountForTheAddOfALostJob(t *testing.T) {
 }
 
 func TestAListOfFilesThatComesLateLetsASelectionEnd(t *testing.T) {
-	n := &Node{state: newState()}
+	n := &Node{state: newState(), now: time.Now}
 	b := newBackend(core.DesiredDownloader{})
 	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
 	j.Applied.Files = []int{1} // and all are wanted now
+	j.Deliveries = []*deliveryRecord{newDeliveryRecord(core.Delivery{Task: "t"})}
 	n.jobs["j"] = j
 	b.track("j", *j.Ref)
 	loading := downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading, TotalBytes: 5}
@@ -48,7 +49,7 @@ func TestAListOfFilesThatComesLateLetsASelectionEnd(t *testing.T) {
 	listed := loading
 	listed.Files = []downloader.File{{Index: 0}, {Index: 1}}
 	n.onStatus(b, &listed, n.tick())
-	if what, _ := j.adjusts(); what != adjustFiles {
+	if what, _ := n.adjusts(j); what != adjustFiles {
 		t.Errorf("all files are selected by %v", what)
 	}
 }

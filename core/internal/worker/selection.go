@@ -102,18 +102,26 @@ func filesOfTorrent(t *source.Torrent) []downloader.File {
 	return out
 }
 
-// knowFiles takes over a list of files.
-func (j *job) knowFiles(files []downloader.File, now time.Time) {
+// knowFiles takes over a list of files, and reports whether it is new. One that
+// cannot be stored ends the job.
+func (j *job) knowFiles(files []downloader.File, now time.Time) bool {
 	if len(files) == 0 {
-		return
+		return false
 	}
-	first := len(j.Files) != len(files)
+	known := len(j.Files) == len(files)
+	if !known {
+		if err := checkFileList(files); err != nil {
+			j.fail(err, now)
+			return false
+		}
+	}
 	j.Files, j.fileCount = files, len(files)
-	if first {
-		j.choice = nil
-		j.checkSelections(now)
-		j.save()
+	if known {
+		return false
 	}
+	j.choice = nil
+	j.checkSelections(now)
+	return true
 }
 
 // checkSelections ends the deliveries that want what is not there.

@@ -3,6 +3,7 @@ package worker
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -172,10 +173,20 @@ func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
 		return stepRetract, d.retry.at
 	case !d.open() || d.Want.Paused && d.Plan == nil || !j.dataIsThere() || j.mustRelease():
 		return stepNone, at
+	case d.Plan == nil && j.another(d):
+		return stepNone, at
 	case d.Plan == nil || d.taken:
 		return stepPlan, d.retry.at
 	}
 	return stepDeliver, d.retry.at
+}
+
+// another reports whether another delivery to the same folder is under way:
+// which of them a file with the data's inode belongs to could not be told.
+func (j *job) another(d *deliveryRecord) bool {
+	return slices.ContainsFunc(j.Deliveries, func(o *deliveryRecord) bool {
+		return o != d && !o.Done && (o.Plan != nil && o.Target.sameFolder(&d.Want) || o.step != nil && o.step.target.sameFolder(&d.Want))
+	})
 }
 
 // advance settles a job, and queues the steps that it needs.

@@ -220,7 +220,7 @@ func TestAHeldDeliveryIsTriedWithBackOff(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		o := r.job(job.ID)
-		if o.Phase != core.JobHeld || o.Deliveries[0].Failure.Code != errs.InvalidDestination {
+		if phaseOf(&o) != core.JobHeld || o.Deliveries[0].Failure.Code != errs.StorageMissing {
 			t.Fatalf("%v %+v", o.Phase, o.Deliveries)
 		}
 		commits := w.kv.commits.Load()
