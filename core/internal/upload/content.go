@@ -100,11 +100,12 @@ func (c *content) end() (whole bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.file.Close() //nolint:errcheck // see above
-	if whole = errors.Is(c.err, io.EOF); !whole {
-		err = c.err
+	switch {
+	case errors.Is(c.err, io.EOF), c.err == nil && c.left == 0: // no bytes, and nobody asked for them
+		return true, nil
+	case c.err != nil:
+		return false, c.err
 	}
-	if c.err == nil {
-		c.err = fs.ErrClosed
-	}
-	return whole, err
+	c.err = fs.ErrClosed
+	return false, nil
 }

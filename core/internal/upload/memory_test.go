@@ -160,6 +160,7 @@ func (m *memory) Put(ctx context.Context, req storage.PutRequest) (storage.Objec
 		at = req.ModTime
 	}
 	m.store(req.Path, string(data), at)
+	m.calls = append(m.calls, "stored "+req.Path)
 	o := m.object(req.Path)
 	m.mu.Unlock()
 	return o, m.leave(ctx, "put", req.Path)
@@ -223,4 +224,17 @@ func (tr tree) names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// damaging keeps other bytes than it is given.
+type damaging struct{ *memory }
+
+func (d *damaging) Put(ctx context.Context, req storage.PutRequest) (storage.Object, error) {
+	if _, err := d.memory.Put(ctx, req); err != nil {
+		return storage.Object{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.store(req.Path, strings.Repeat("?", int(req.Size)), req.ModTime)
+	return d.object(req.Path), nil
 }
