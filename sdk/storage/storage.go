@@ -72,7 +72,8 @@ type Driver interface {
 	Stat(ctx context.Context, path string) (Object, error)
 
 	// Remove removes a file, or a folder that is empty; what is gone is success.
-	// A folder that is not empty is errs.InUse.
+	// A folder that is not empty is errs.InUse. It also removes what a Put of that
+	// path has left that was cut off, where the storage does not do that by itself.
 	Remove(ctx context.Context, path string) error
 
 	// Test tries reachability, credentials, and whether a file can be written
