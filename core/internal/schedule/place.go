@@ -21,7 +21,7 @@ func Place(w Want, candidates []Candidate) (int, *core.Waiting) {
 	var why *core.Waiting
 	for i := range candidates {
 		c := &candidates[i]
-		if !c.suits(w) {
+		if !c.Takes(w) {
 			continue
 		}
 		if reason := c.blocked(); reason != nil && (why == nil || why.Code == errs.DownloaderDisabled) {
@@ -48,10 +48,11 @@ func choose(w Want, candidates []Candidate) int {
 	return best
 }
 
+// Ready reports whether the candidate takes jobs as far as there is room.
+func (c *Candidate) Ready() bool { return c.Enabled && c.Trouble == nil && c.Sources != nil }
+
 // open reports whether the candidate takes jobs now.
-func (c *Candidate) open() bool {
-	return c.Enabled && c.Trouble == nil && c.Sources != nil && c.Active < c.MaxActive
-}
+func (c *Candidate) open() bool { return c.Ready() && c.Active < c.MaxActive }
 
 // blocked says why the candidate takes no job now; nil when it does.
 func (c *Candidate) blocked() *core.Waiting {

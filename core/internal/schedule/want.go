@@ -86,8 +86,8 @@ func (c *Candidate) refuses(w Want) error {
 	return c.CheckOptions(w.Options.Value())
 }
 
-// suits reports whether the candidate could take the task.
-func (c *Candidate) suits(w Want) bool { return c.matches(w) && c.refuses(w) == nil }
+// Takes reports whether the candidate could take the task, as far as that is known.
+func (c *Candidate) Takes(w Want) bool { return c.matches(w) && c.refuses(w) == nil }
 
 // Check refuses a want that no candidate could ever meet as things stand. The
 // error is that of the candidate which comes closest: an enabled one, if any.

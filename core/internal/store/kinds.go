@@ -28,10 +28,12 @@ type kinds struct {
 // Prefixes of the indexes; see Store.
 const (
 	contentPrefix       = "task.content/"
+	historyPrefix       = "task.history/"
 	taskOwnerIndex      = "task.owner/"
 	taskStateIndex      = "task.state/"
 	taskJobIndex        = "task.job/"
 	jobNodeIndex        = "job.node/"
+	jobHashes           = "job.hash/"
 	userNames           = "user.name/"
 	groupNames          = "group.name/"
 	nodeNames           = "node.name/"
@@ -56,6 +58,7 @@ func newKinds(box *secret.Box) *kinds {
 		job: withSealedOptions(kind[core.Job]{
 			name: "job", id: func(j *core.Job) string { return string(j.ID) },
 			entries: func(j *core.Job) []string { return []string{jobNodeIndex + string(j.Node) + "/" + string(j.ID)} },
+			unique:  jobHash,
 		}, box, func(j *core.Job) *json.RawMessage { return &j.Options }),
 		user: kind[core.User]{
 			name: "user", id: func(u *core.User) string { return string(u.ID) },
@@ -112,6 +115,14 @@ func taskCounters(t *core.Task) []string {
 		out = append(out, countDownloader+string(t.Downloader)+"/"+string(t.State))
 	}
 	return out
+}
+
+// jobHash keeps a torrent from being loaded twice at one downloader.
+func jobHash(j *core.Job) []string {
+	if j.InfoHash == "" {
+		return nil
+	}
+	return []string{jobHashes + string(j.Node) + "/" + string(j.Downloader) + "/" + j.InfoHash}
 }
 
 func tokenEntries(t *core.Token) []string {

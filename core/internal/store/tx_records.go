@@ -16,9 +16,12 @@ func (tx *Tx) Task(id core.TaskID) (*core.Task, error) {
 // PutTask stores a task with its indexes and counters.
 func (tx *Tx) PutTask(t *core.Task) error { return tx.store.kinds.task.put(tx, t) }
 
-// DeleteTask removes a task and its content for good. To hide it, set
-// DeletedAt instead.
+// DeleteTask removes a task, its content and its history for good. To hide it,
+// set DeletedAt instead.
 func (tx *Tx) DeleteTask(id core.TaskID) error {
+	if t, err := tx.Task(id); err == nil {
+		tx.deleteHistory(t)
+	}
 	if err := tx.store.kinds.task.delete(tx, string(id)); err != nil {
 		return err
 	}
@@ -62,7 +65,14 @@ func putContent(id core.TaskID, content []byte) (Op, error) {
 // Job returns a job.
 func (tx *Tx) Job(id core.JobID) (*core.Job, error) { return tx.store.kinds.job.in(tx, string(id)) }
 
-// PutJob stores a job.
+// JobByHash returns the job at a downloader that loads a torrent, by the job's
+// InfoHash.
+func (tx *Tx) JobByHash(node core.NodeID, id core.DownloaderID, hash string) (*core.Job, error) {
+	return tx.store.kinds.job.byUnique(tx, jobHashes+string(node)+"/"+string(id)+"/", hash)
+}
+
+// PutJob stores a job; errs.NameTaken when another one at the same downloader
+// has the same InfoHash.
 func (tx *Tx) PutJob(j *core.Job) error { return tx.store.kinds.job.put(tx, j) }
 
 // DeleteJob removes a job.

@@ -160,9 +160,10 @@ func (s *Service) startJob(tx *store.Tx, a schedule.Assignment) (*started, error
 	job := &core.Job{
 		ID: core.NewID[core.JobID](), Node: a.Node, Downloader: a.Downloader, Revision: 1, Wish: core.JobRun,
 		Source: t.Source, InfoHash: t.InfoHash, CreatedAt: now.UTC(),
-		Files: t.Selection, Options: opts, Limits: limits, Resumes: t.Resumes,
+		Options: opts, Limits: limits, Resumes: t.Resumes,
 		Deliveries: []core.Delivery{{
 			Task: t.ID, Storage: t.Destination.Storage, Path: inHome(owner, t.Destination.Path), Attempt: t.Attempt,
+			Owner: t.Owner, Selection: t.Selection, OnConflict: t.OnConflict, Limits: limits,
 		}},
 	}
 	if t.Source.Uploaded {

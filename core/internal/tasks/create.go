@@ -179,21 +179,17 @@ func (s *Service) prepare(who *core.Identity, req *core.NewTask) ([]store.NewTas
 	if template.Options, err = options.Parse(req.Options); err != nil {
 		return nil, err
 	}
-	selection, err := cleanSelection(req.Files)
-	if err != nil {
-		return nil, err
-	}
 	fresh := make([]store.NewTask, 0, len(req.Sources))
 	candidates := s.registry.Candidates()
 	for i := range req.Sources {
 		src := &req.Sources[i]
 		t := template
 		t.ID = core.NewID[core.TaskID]()
-		torrent, err := s.readSource(&t, src)
+		content, err := s.readSource(&t, src)
 		if err != nil {
 			return nil, inField(err, src.Field)
 		}
-		if err := choose(&t, selection, torrent); err != nil {
+		if err := choose(&t, req.Selection, content.known()); err != nil {
 			return nil, err
 		}
 		if err := schedule.Check(schedule.WantOf(&t), candidates); err != nil {

@@ -10,76 +10,80 @@ import (
 	"github.com/haul-dl/haul/sdk/source"
 )
 
-// maxSelection is how many files one selection may name.
-const maxSelection = 100_000
-
-// cleanSelection returns the indexes in order; nil, which wants all, without any.
-func cleanSelection(files []int) ([]int, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	if len(files) > maxSelection {
-		return nil, wrongSelection("files", fmt.Sprintf("has more than %d indexes", maxSelection))
-	}
-	seen := make(map[int]bool, len(files))
-	for i, index := range files {
-		switch {
-		case index < 0:
-			return nil, wrongSelection(fmt.Sprintf("files[%d]", i), "must be at least 0")
-		case seen[index]:
-			return nil, wrongSelection(fmt.Sprintf("files[%d]", i), fmt.Sprintf("names file %d again", index))
-		}
-		seen[index] = true
-	}
-	sorted := slices.Clone(files)
-	slices.Sort(sorted)
-	return sorted, nil
-}
-
-func wrongSelection(field, why string) error {
-	return errs.New(errs.InvalidRequest, "The selection of files is not valid.").WithField(field, why).
+func wrongSelection(why string) error {
+	return errs.New(errs.InvalidRequest, "The selection of files is not valid.").WithField("files", why).
 		WithHint("Files are counted from 0 in the order of the source; leave the selection out to load all.")
 }
 
-// choose makes some files of a task wanted. The torrent is nil where its files
-// are not known yet.
-func choose(t *core.Task, files []int, torrent *source.Torrent) error {
+// choose makes some files of a task wanted. An empty list is not known yet.
+func choose(t *core.Task, want core.Selection, files []downloader.File) error {
 	switch t.Source.Kind {
 	case downloader.SourceHTTP, downloader.SourceFTP:
-		if len(files) > 0 && !slices.Equal(files, []int{0}) {
-			return wrongSelection("files", "names a file beyond the only one, which is 0")
-		}
-		t.Selection = nil
+		return chooseOnly(t, want)
+	}
+	if len(files) == 0 {
+		t.Selection = want
 		return nil
 	}
-	if torrent == nil {
-		t.Selection = files
-		return nil
-	}
-	return chooseIn(t, files, torrent)
+	return chooseIn(t, want, files)
 }
 
-// chooseIn makes some files of a known torrent wanted. All of them are the same
-// as no selection, which every downloader can load.
-func chooseIn(t *core.Task, files []int, torrent *source.Torrent) error {
-	if n := len(torrent.Files); len(files) > 0 && files[len(files)-1] >= n {
-		return wrongSelection("files", fmt.Sprintf("names file %d; the torrent has %d", files[len(files)-1], n))
+// chooseOnly checks a selection against the one file of a web address, whose
+// size is not known.
+func chooseOnly(t *core.Task, want core.Selection) error {
+	if n := len(want.Indexes); n > 0 && want.Indexes[n-1] > 0 {
+		return wrongSelection("names a file beyond the only one, which is 0")
 	}
-	t.Selection, t.TotalBytes = nil, torrent.TotalBytes
-	if len(files) == 0 {
-		return nil
+	want.MinSize, want.MaxSize = 0, 0
+	if !want.Wants(downloader.File{Path: t.Name}) {
+		return nothingSelected()
 	}
-	var wanted int64
-	left := false
-	for i, f := range torrent.Files {
-		if _, chosen := slices.BinarySearch(files, i); chosen {
-			wanted += f.Size
-		} else if !f.Padding {
-			left = true
+	t.Selection = core.Selection{}
+	return nil
+}
+
+// chooseIn makes some of the known files wanted. All of them are the same as no
+// selection, which every downloader can load.
+func chooseIn(t *core.Task, want core.Selection, files []downloader.File) error {
+	if n := len(want.Indexes); n > 0 && want.Indexes[n-1] > files[len(files)-1].Index {
+		return wrongSelection(fmt.Sprintf("names file %d; the torrent has %d", want.Indexes[n-1], files[len(files)-1].Index+1))
+	}
+	chosen := want.Choose(files)
+	if len(chosen) == 0 {
+		return nothingSelected()
+	}
+	t.Selection, t.TotalBytes = want, 0
+	for _, f := range files {
+		if _, ok := slices.BinarySearch(chosen, f.Index); ok {
+			t.TotalBytes += f.Size
 		}
 	}
-	if left {
-		t.Selection, t.TotalBytes = files, wanted
+	if len(chosen) == len(files) {
+		t.Selection = core.Selection{}
 	}
 	return nil
+}
+
+func nothingSelected() error {
+	return errs.New(errs.NoFilesSelected, "The selection matches no file.").WithField("files", "matches no file")
+}
+
+// torrentFiles lists the files of a torrent but its padding.
+func torrentFiles(t *source.Torrent) []downloader.File {
+	out := make([]downloader.File, 0, len(t.Files))
+	for i, f := range t.Files {
+		if !f.Padding {
+			out = append(out, downloader.File{Index: i, Path: f.Path, Size: f.Size})
+		}
+	}
+	return out
+}
+
+// metalinkFiles lists the files of a metalink.
+func metalinkFiles(m *source.Metalink) []downloader.File {
+	out := make([]downloader.File, 0, len(m.Files))
+	for i, f := range m.Files {
+		out = append(out, downloader.File{Index: i, Path: f.Name, Size: f.Size})
+	}
+	return out
 }

@@ -6,13 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/core/internal/nodes"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
+	"github.com/haul-dl/haul/sdk/downloader"
 )
 
 // Registry is what the service needs to know of nodes, downloaders and storages.
@@ -29,6 +30,16 @@ type Registry interface {
 	Storage(idOrName string) (*core.Storage, error)
 	// RedactOptions returns a task's options without secrets.
 	RedactOptions(id core.DownloaderID, options []byte) json.RawMessage
+	// OnlineNodes returns the nodes that answer.
+	OnlineNodes() []core.NodeID
+	// FetchSource has a node load what a source says of itself.
+	FetchSource(ctx context.Context, node core.NodeID, s core.TaskSource) (*core.FetchedSource, error)
+	// JobFiles returns the files of a job as far as they are known.
+	JobFiles(ctx context.Context, node core.NodeID, id core.JobID) ([]downloader.File, error)
+	// FindTaken returns which names are taken in a folder of a storage.
+	FindTaken(ctx context.Context, node core.NodeID, storage core.StorageID, path string, names []string) ([]string, error)
+	// RemoveFiles removes delivered files from a folder of a storage.
+	RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) error
 }
 
 // Options configure a Service.
@@ -39,11 +50,17 @@ type Options struct {
 	Clock    core.Clock
 	// TorrentLimit is the size in bytes of the largest torrent file taken.
 	TorrentLimit int64
+	// Deadlines end jobs that get nowhere.
+	Deadlines core.Deadlines
+	// Hold is how long data is kept that cannot be delivered; 0 is for ever.
+	Hold time.Duration
+	// RetryLimit is how often haul tries a task again by itself.
+	RetryLimit int
 	// OnTransition is called after a task's new state is stored; nil for none.
 	OnTransition func(to core.TaskState)
 }
 
-// Service implements core.TaskService and nodes.Observer.
+// Service implements core.TaskService, and takes in what the nodes report.
 type Service struct {
 	store        *store.Store
 	registry     Registry
@@ -63,11 +80,7 @@ type Service struct {
 	running sync.WaitGroup
 }
 
-var (
-	_ core.TaskService = (*Service)(nil)
-	_ nodes.Observer   = (*Service)(nil)
-	_ Registry         = (*nodes.Service)(nil)
-)
+var _ core.TaskService = (*Service)(nil)
 
 // New reads the unfinished tasks and jobs from the store.
 func New(ctx context.Context, o Options) (*Service, error) {

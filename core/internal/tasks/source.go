@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -14,13 +15,40 @@ import (
 // maxURI is how long a magnet link or URL may be, in bytes.
 const maxURI = 64 << 10
 
-// readSource fills in what a source tells of its task, and returns the torrent
-// that was uploaded, if any.
-func (s *Service) readSource(t *core.Task, src *core.NewSource) (*source.Torrent, error) {
-	if src.Content != nil {
-		return s.readTorrent(t, src)
+// content is what a torrent or metalink file says that a task has no field for.
+type content struct {
+	// name is "" where it does not tell.
+	name  string
+	files []downloader.File
+	// size is in bytes, -1 where not known.
+	size int64
+}
+
+// known returns the list of files; nil where there is none.
+func (c *content) known() []downloader.File {
+	if c == nil {
+		return nil
 	}
-	return nil, readURI(t, src)
+	return c.files
+}
+
+// readSource fills in what a source tells of its task, and returns what was
+// uploaded, if anything.
+func (s *Service) readSource(t *core.Task, src *core.NewSource) (*content, error) {
+	if src.Content == nil {
+		return nil, readURI(t, src)
+	}
+	kind := downloader.SourceTorrent
+	if src.Kind == downloader.SourceMetalink || src.Kind == "" && bytes.HasPrefix(bytes.TrimSpace(src.Content), []byte("<?xml")) {
+		kind = downloader.SourceMetalink
+	}
+	t.Source = core.TaskSource{URI: src.URI, Uploaded: true}
+	c, err := s.readContent(t, kind, src.Content)
+	if err != nil {
+		return nil, err
+	}
+	t.Name = cmp.Or(c.name, source.FileName(src.URI))
+	return c, nil
 }
 
 func readURI(t *core.Task, src *core.NewSource) error {
@@ -41,7 +69,8 @@ func readURI(t *core.Task, src *core.NewSource) error {
 		if err != nil {
 			return err
 		}
-		t.Name, t.InfoHash = cmp.Or(m.Name, m.InfoHash, m.InfoHashV2), m.InfoHash
+		t.Name = cmp.Or(m.Name, m.InfoHash, m.InfoHashV2)
+		t.InfoHash, t.InfoHashV2 = m.InfoHash, m.InfoHashV2
 		return nil
 	}
 	_, t.Name, err = source.ParseURL(uri)
@@ -64,16 +93,42 @@ func chooseKind(guessed, wanted downloader.SourceKind) (downloader.SourceKind, e
 	return "", errs.New(errs.InvalidSource, "The source is of kind %q and cannot be taken as %q.", guessed, wanted)
 }
 
-// readTorrent checks an uploaded torrent file.
-func (s *Service) readTorrent(t *core.Task, src *core.NewSource) (*source.Torrent, error) {
-	if int64(len(src.Content)) > s.torrentLimit {
-		return nil, errs.New(errs.TorrentTooLarge, "The torrent file has %d bytes; %d is the most.", len(src.Content), s.torrentLimit)
+// readContent checks a torrent or metalink file and fills in what it says of a
+// task but the name, which the caller may know better.
+func (s *Service) readContent(t *core.Task, kind downloader.SourceKind, b []byte) (*content, error) {
+	if int64(len(b)) > s.torrentLimit {
+		return nil, errs.New(errs.TorrentTooLarge, "The torrent file has %d bytes; %d is the most.", len(b), s.torrentLimit)
 	}
-	torrent, err := source.ParseTorrent(src.Content)
+	t.Source.Kind = kind
+	if kind == downloader.SourceMetalink {
+		return readMetalink(t, b)
+	}
+	torrent, err := source.ParseTorrent(b)
 	if err != nil {
 		return nil, err
 	}
-	t.Source = core.TaskSource{Kind: downloader.SourceTorrent, URI: src.URI, Uploaded: true}
-	t.Name, t.InfoHash, t.TotalBytes = torrent.Name, torrent.InfoHash, torrent.TotalBytes
-	return torrent, nil
+	t.InfoHash, t.InfoHashV2, t.Private = torrent.InfoHash, torrent.InfoHashV2, torrent.Private
+	t.TotalBytes = torrent.TotalBytes
+	return &content{name: torrent.Name, files: torrentFiles(torrent), size: torrent.TotalBytes}, nil
+}
+
+// readMetalink adds the sizes up; of one file it takes the name.
+func readMetalink(t *core.Task, b []byte) (*content, error) {
+	m, err := source.ParseMetalink(b)
+	if err != nil {
+		return nil, err
+	}
+	c := &content{files: metalinkFiles(m)}
+	if len(m.Files) == 1 {
+		c.name = m.Files[0].Name
+	}
+	for _, f := range m.Files {
+		if f.Size <= 0 {
+			c.size = -1
+			return c, nil
+		}
+		c.size += f.Size
+	}
+	t.TotalBytes = c.size
+	return c, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,7 +13,6 @@ import (
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
-	"github.com/haul-dl/haul/sdk/source"
 )
 
 // maxName is how long a name may be, in characters.
@@ -39,7 +37,7 @@ func (s *Service) Update(ctx context.Context, id core.TaskID, c *core.TaskChange
 		if name != "" {
 			e.task.Name, e.task.Named = name, true
 		}
-		if err := s.updateFiles(e, c.Files, torrent); err != nil {
+		if err := s.updateFiles(e, c.Selection, torrent); err != nil {
 			return err
 		}
 		if err := updateOptions(e, c.Options); err != nil {
@@ -71,8 +69,8 @@ func cleanName(name *string) (string, error) {
 
 // uploaded returns the torrent whose files are to be chosen, where it is in the
 // store.
-func (s *Service) uploaded(ctx context.Context, t *core.Task, c *core.TaskChange) (*source.Torrent, error) {
-	if c.Files == nil || !t.Source.Uploaded {
+func (s *Service) uploaded(ctx context.Context, t *core.Task, c *core.TaskChange) (*content, error) {
+	if c.Selection == nil || !t.Source.Stored() {
 		return nil, nil
 	}
 	content, err := s.store.Content(ctx, t.ID)
@@ -82,32 +80,30 @@ func (s *Service) uploaded(ctx context.Context, t *core.Task, c *core.TaskChange
 	if err != nil {
 		return nil, err
 	}
-	return source.ParseTorrent(content)
+	var scratch core.Task
+	return s.readContent(&scratch, t.Source.Kind, content)
 }
 
 // updateFiles changes which files are wanted, while that still matters.
-func (s *Service) updateFiles(e *edit, files *[]int, torrent *source.Torrent) error {
+func (s *Service) updateFiles(e *edit, files *core.Selection, torrent *content) error {
 	if files == nil {
 		return nil
 	}
-	wanted, err := cleanSelection(*files)
-	if err != nil {
-		return err
-	}
+	wanted := *files
 	switch e.task.State {
 	case core.StateTransferring, core.StateHeld, core.StateSeeding, core.StateCompleted:
 		return errs.New(errs.WrongState, "The task is %s: its files are loaded already.", e.task.State).
 			WithField("files", "cannot change any more")
 	}
-	if n := s.fileCount(e.task.Job); n > 0 && len(wanted) > 0 && wanted[len(wanted)-1] >= n {
-		return wrongSelection("files", fmt.Sprintf("names file %d; the torrent has %d", wanted[len(wanted)-1], n))
+	if n := s.fileCount(e.task.Job); n > 0 && len(wanted.Indexes) > 0 && wanted.Indexes[len(wanted.Indexes)-1] >= n {
+		return wrongSelection(fmt.Sprintf("names file %d; the torrent has %d", wanted.Indexes[len(wanted.Indexes)-1], n))
 	}
 	before := e.task.Selection
-	if err := choose(e.task, wanted, torrent); err != nil {
+	if err := choose(e.task, wanted, torrent.known()); err != nil {
 		return err
 	}
 	c := e.candidate()
-	if c != nil && !slices.Equal(before, e.task.Selection) && hasJob(e.task) && !c.Has(downloader.CapabilitySelectFiles) {
+	if c != nil && !before.Equal(e.task.Selection) && hasJob(e.task) && !c.Has(downloader.CapabilitySelectFiles) {
 		return errs.New(errs.NotOffered, "Downloader %q cannot load single files.", c.Name).WithField("files", "is not offered")
 	}
 	return nil
@@ -175,7 +171,7 @@ func stillChangeable(t *core.Task, changed []string) error {
 // passOn gives the job what is wanted now; without one, somebody must still be
 // able to take the task.
 func (s *Service) passOn(e *edit, c *core.TaskChange) error {
-	if c.Files == nil && c.Options == nil {
+	if c.Selection == nil && c.Options == nil {
 		return nil
 	}
 	if e.task.Wish == core.WishCancel && !e.task.State.Ended() {
@@ -192,10 +188,14 @@ func (s *Service) passOn(e *edit, c *core.TaskChange) error {
 	if err != nil {
 		return err
 	}
-	limits.Seed = job.Limits.Seed
-	if slices.Equal(job.Files, e.task.Selection) && reflect.DeepEqual(job.Limits, limits) {
+	d := job.Delivery(e.task.ID)
+	if d == nil {
 		return nil
 	}
-	job.Want(e.task.Selection, limits)
+	limits.Seed = d.Limits.Seed
+	if d.Selection.Equal(e.task.Selection) && reflect.DeepEqual(d.Limits, limits) {
+		return nil
+	}
+	job.Change(e.task.ID, func(d *core.Delivery) { d.Selection, d.Limits = e.task.Selection, limits })
 	return e.putJob(job)
 }

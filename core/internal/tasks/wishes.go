@@ -29,7 +29,7 @@ func (s *Service) pauseIn(e *edit) error {
 	if !e.task.Pause(s.now()) || job == nil {
 		return nil
 	}
-	job.Pause()
+	job.Pause(e.task.ID)
 	return e.putJob(job)
 }
 
@@ -53,7 +53,7 @@ func (s *Service) resumeIn(e *edit) error {
 	if !e.task.Resume(s.now()) || job == nil {
 		return nil
 	}
-	job.Resume()
+	job.Resume(e.task.ID)
 	return e.putJob(job)
 }
 
@@ -95,12 +95,13 @@ func (s *Service) leaveIn(e *edit) error {
 		return nil
 	}
 	job.Leave(e.task.ID)
+	e.task.LeftAt = job.Revision
 	return e.putJob(job)
 }
 
 // Retry starts an ended task again, a held delivery at once, and a paused task
 // too.
-func (s *Service) Retry(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+func (s *Service) Retry(ctx context.Context, id core.TaskID, _ core.RetryOptions) (*core.TaskView, error) {
 	return s.change(ctx, id, (*Service).retryIn)
 }
 
@@ -122,7 +123,7 @@ func retryDelivery(e *edit) error {
 	if err != nil {
 		return err
 	}
-	job.RetryDelivery(e.task.ID)
+	job.RetryDelivery(e.task.ID, nil)
 	return e.putJob(job)
 }
 
@@ -155,4 +156,19 @@ func (s *Service) deleteIn(e *edit) error {
 		return e.tx.DeleteContent(e.task.ID)
 	}
 	return nil
+}
+
+// Recheck has what is loaded verified.
+func (s *Service) Recheck(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return s.change(ctx, id, func(_ *Service, e *edit) error {
+		job, err := e.running()
+		if err != nil {
+			return err
+		}
+		if job == nil {
+			return errs.New(errs.WrongState, "A task that is %s has nothing to verify.", e.task.State)
+		}
+		job.Recheck()
+		return e.putJob(job)
+	})
 }
