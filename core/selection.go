@@ -86,7 +86,10 @@ func matches(pattern, file string) bool {
 }
 
 // MarshalJSON implements json.Marshaler.
-func (s Selection) MarshalJSON() ([]byte, error) {
+func (s Selection) MarshalJSON() ([]byte, error) { return json.Marshal(s.Items()) }
+
+// Items returns what ParseSelection reads: ints and strings.
+func (s Selection) Items() []any {
 	items := make([]any, 0, len(s.Indexes)+len(s.Patterns)+2)
 	for _, i := range s.Indexes {
 		items = append(items, i)
@@ -100,7 +103,7 @@ func (s Selection) MarshalJSON() ([]byte, error) {
 	if s.MaxSize > 0 {
 		items = append(items, "<="+strconv.FormatInt(s.MaxSize, 10))
 	}
-	return json.Marshal(items)
+	return items
 }
 
 // UnmarshalJSON implements json.Unmarshaler. Errors are *SelectionError.

@@ -221,6 +221,50 @@ type UserService interface {
 	Authenticate(ctx context.Context, secret string) (*Identity, error)
 }
 
+// NewUser is a user to be made.
+type NewUser struct {
+	Name, Password string
+	// Group is an id or a name; empty means UserGroupName.
+	Group string
+}
+
+// UserChange is a change of a user; nil fields stay.
+type UserChange struct {
+	Password *string
+	Group    *string // id or name
+}
+
+// GroupChange is a new group, or a change of one; nil fields stay.
+type GroupChange struct {
+	Name        *string
+	Permissions *[]Permission
+	Seed        *SeedChange
+}
+
+// AccountService manages users and groups. All but ChangePassword is for admins.
+type AccountService interface {
+	ListUsers(ctx context.Context, limit int, cursor string) (*Page[UserView], error)
+	GetUser(ctx context.Context, idOrName string) (*UserView, error)
+	CreateUser(ctx context.Context, u *NewUser) (*UserView, error)
+	// UpdateUser ends all tokens of the user with a new password, and refuses
+	// with errs.LastAdmin what leaves nobody who is an admin.
+	UpdateUser(ctx context.Context, idOrName string, c *UserChange) (*UserView, error)
+	// DeleteUser refuses with errs.InUse while tasks of the user have not ended,
+	// and with errs.LastAdmin. The user's files stay.
+	DeleteUser(ctx context.Context, idOrName string) error
+	// ChangePassword changes the caller's own, and ends all tokens of theirs. A
+	// wrong present one is errs.InvalidLogin, and slowed down as at a login.
+	ChangePassword(ctx context.Context, present, password string) error
+
+	ListGroups(ctx context.Context, limit int, cursor string) (*Page[Group], error)
+	GetGroup(ctx context.Context, idOrName string) (*Group, error)
+	CreateGroup(ctx context.Context, c *GroupChange) (*Group, error)
+	// UpdateGroup refuses with errs.LastAdmin what leaves nobody who is an admin.
+	UpdateGroup(ctx context.Context, idOrName string, c *GroupChange) (*Group, error)
+	// DeleteGroup refuses with errs.InUse while the group has users.
+	DeleteGroup(ctx context.Context, idOrName string) error
+}
+
 // DownloaderChange is a new downloader, or a change of one; nil fields stay.
 type DownloaderChange struct {
 	Name         *string

@@ -21,8 +21,17 @@ type User struct {
 	Name  string  `json:"name"`
 	Group GroupID `json:"group"`
 	// PasswordHash is an argon2id hash in PHC form.
-	PasswordHash string    `json:"password_hash"`
-	CreatedAt    time.Time `json:"created_at"`
+	PasswordHash string `json:"password_hash"`
+	// PasswordRevision grows with each change of the password: tokens of an
+	// earlier one are not valid.
+	PasswordRevision int64     `json:"password_revision,omitempty"`
+	CreatedAt        time.Time `json:"created_at"`
+}
+
+// UserView is a user with the name of their group, empty where gone.
+type UserView struct {
+	User
+	GroupName string
 }
 
 // Home is the user's folder in every storage, relative to the storage's root.
@@ -48,6 +57,9 @@ const (
 	PermissionDownload Permission = "download" // create and manage tasks of one's own
 )
 
+// Permissions lists all of them.
+var Permissions = []Permission{PermissionAdmin, PermissionDownload}
+
 // Token proves who somebody is. The secret itself is not stored.
 type Token struct {
 	ID   TokenID `json:"id"`
@@ -55,9 +67,11 @@ type Token struct {
 	// Name is for people, such as "login".
 	Name string `json:"name"`
 	// Hash is the SHA-256 of the secret in hex.
-	Hash      string    `json:"hash"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+	Hash string `json:"hash"`
+	// PasswordRevision is that of the user when the token was made.
+	PasswordRevision int64     `json:"password_revision,omitempty"`
+	CreatedAt        time.Time `json:"created_at"`
+	ExpiresAt        time.Time `json:"expires_at"`
 }
 
 // Identity is who makes a request, with the rights that count for it.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -49,6 +50,90 @@ func (e HealthState) Valid() bool {
 	}
 }
 
+// Defines values for HistoryKind.
+const (
+	HistoryCreated HistoryKind = "created"
+	HistoryEventOf HistoryKind = "event"
+	HistoryState   HistoryKind = "state"
+	HistoryWish    HistoryKind = "wish"
+)
+
+// Valid indicates whether the value is a known member of the HistoryKind enum.
+func (e HistoryKind) Valid() bool {
+	switch e {
+	case HistoryCreated:
+		return true
+	case HistoryEventOf:
+		return true
+	case HistoryState:
+		return true
+	case HistoryWish:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OnConflict.
+const (
+	ConflictFail      OnConflict = "fail"
+	ConflictOverwrite OnConflict = "overwrite"
+	ConflictRename    OnConflict = "rename"
+	ConflictSkip      OnConflict = "skip"
+)
+
+// Valid indicates whether the value is a known member of the OnConflict enum.
+func (e OnConflict) Valid() bool {
+	switch e {
+	case ConflictFail:
+		return true
+	case ConflictOverwrite:
+		return true
+	case ConflictRename:
+		return true
+	case ConflictSkip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Permission.
+const (
+	Admin    Permission = "admin"
+	Download Permission = "download"
+)
+
+// Valid indicates whether the value is a known member of the Permission enum.
+func (e Permission) Valid() bool {
+	switch e {
+	case Admin:
+		return true
+	case Download:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PluginKind.
+const (
+	PluginDownloader PluginKind = "downloader"
+	PluginStorage    PluginKind = "storage"
+)
+
+// Valid indicates whether the value is a known member of the PluginKind enum.
+func (e PluginKind) Valid() bool {
+	switch e {
+	case PluginDownloader:
+		return true
+	case PluginStorage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SourceKind.
 const (
 	Ftp      SourceKind = "ftp"
@@ -78,11 +163,12 @@ func (e SourceKind) Valid() bool {
 
 // Defines values for TaskActionRequestAction.
 const (
-	ActionCancel TaskActionRequestAction = "cancel"
-	ActionDelete TaskActionRequestAction = "delete"
-	ActionPause  TaskActionRequestAction = "pause"
-	ActionResume TaskActionRequestAction = "resume"
-	ActionRetry  TaskActionRequestAction = "retry"
+	ActionCancel  TaskActionRequestAction = "cancel"
+	ActionDelete  TaskActionRequestAction = "delete"
+	ActionPause   TaskActionRequestAction = "pause"
+	ActionRecheck TaskActionRequestAction = "recheck"
+	ActionResume  TaskActionRequestAction = "resume"
+	ActionRetry   TaskActionRequestAction = "retry"
 )
 
 // Valid indicates whether the value is a known member of the TaskActionRequestAction enum.
@@ -93,6 +179,8 @@ func (e TaskActionRequestAction) Valid() bool {
 	case ActionDelete:
 		return true
 	case ActionPause:
+		return true
+	case ActionRecheck:
 		return true
 	case ActionResume:
 		return true
@@ -232,6 +320,11 @@ type CreateDownloaderRequest struct {
 	// PollInterval How often it is asked for progress, in seconds.
 	PollInterval *PollInterval `json:"poll_interval,omitempty"`
 
+	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+	//
+	// Example: {"ratio":2,"time_seconds":86400}
+	Seed SeedInput `json:"seed,omitempty,omitzero"`
+
 	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
@@ -241,9 +334,39 @@ type CreateDownloaderRequest struct {
 	Weight *Weight `json:"weight,omitempty"`
 }
 
+// CreateGroupRequest defines model for CreateGroupRequest.
+type CreateGroupRequest struct {
+	// Name Unique, after the rules of user names.
+	Name string `json:"name"`
+
+	// Permissions What its users may do; none at all lets them look at what they have.
+	Permissions *Permissions `json:"permissions,omitempty"`
+
+	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+	//
+	// Example: {"ratio":2,"time_seconds":86400}
+	Seed SeedInput `json:"seed,omitempty,omitzero"`
+}
+
+// CreateStorageRequest defines model for CreateStorageRequest.
+type CreateStorageRequest struct {
+	// Kind "local", or the name of the plugin that drives it; it cannot change.
+	//
+	// Example: local
+	Kind StorageKind `json:"kind"`
+
+	// Name Unique.
+	Name string `json:"name"`
+
+	// Settings Of a local storage {"path": DIR}, an absolute path on the node; else as the plugin's settings schema says. Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	//
+	// Example: {"path":"/srv/media"}
+	Settings *StorageSettings `json:"settings,omitempty"`
+}
+
 // CreateTasksRequest defines model for CreateTasksRequest.
 type CreateTasksRequest struct {
-	// Destination A folder in one's home, made when missing; as an object where it shall be in another storage than "local". Left out, it is the home itself.
+	// Destination A folder in one's home, made when missing; as an object where the storage shall be another one. At creation the storage is "local", and the folder the home itself, where left out; later the task's storage stays.
 	//
 	// Example: films/2026
 	Destination *DestinationInput `json:"destination,omitempty"`
@@ -251,13 +374,21 @@ type CreateTasksRequest struct {
 	// Downloader What to download with (id or name); left out, haul chooses.
 	Downloader *string `json:"downloader,omitempty"`
 
-	// Files The indexes of the wanted files, from 0 in the order of the source, of each source; null or empty means all.
+	// Files The wanted files of each source; null or empty means all. An index counts from 0 in the order of the source. A pattern is a glob ("*.mkv", "!*sample*" excludes; without a slash it is for the name alone, else for the whole path; no difference between upper and lower case). A bound is for the size (">=50MiB", "<4GB"). A file is wanted when an index or a pattern names it (where there are none, each is named), no pattern excludes it, and its size is within all bounds.
 	//
-	// Example: [0,2]
+	// Example: [0,"*.mkv","!*sample*","\u003e=50MiB"]
 	Files FilesInput `json:"files,omitempty,omitzero"`
 
 	// Node Where to download (id or name); left out, haul chooses.
 	Node *string `json:"node,omitempty"`
+
+	// OnConflict What happens where a name is taken at the destination:
+	//
+	// - `rename`: deliver as "name (1)"
+	// - `skip`: leave what is there, deliver the rest
+	// - `overwrite`: replace files, merge folders
+	// - `fail`: refuse or hold the task with `destination_exists`
+	OnConflict *OnConflict `json:"on_conflict,omitempty"`
 
 	// Options What the downloader's plugin lets one set for a job, as its options schema says (GET /api/v1/plugins), and `download_limit` and `upload_limit` in bytes per second where it has `set_limits`. They win over the downloader's own options.
 	//
@@ -267,8 +398,25 @@ type CreateTasksRequest struct {
 	// Paused Whether the tasks wait until somebody resumes them.
 	Paused *bool `json:"paused,omitempty"`
 
+	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+	//
+	// Example: {"ratio":2,"time_seconds":86400}
+	Seed SeedInput `json:"seed,omitempty,omitzero"`
+
 	// Sources What to fetch. Needed unless .torrent files are uploaded.
 	Sources *[]SourceInput `json:"sources,omitempty"`
+}
+
+// CreateUserRequest defines model for CreateUserRequest.
+type CreateUserRequest struct {
+	// Group Id or name; "users" if left out.
+	Group *string `json:"group,omitempty"`
+
+	// Name Unique, and for good: up to 32 lower-case letters, digits, dots, dashes and underscores, for it is the name of a folder.
+	Name string `json:"name"`
+
+	// Password At most 1,024 bytes; at least 8 are wise.
+	Password NewPassword `json:"password"`
 }
 
 // CreatedTasks defines model for CreatedTasks.
@@ -276,7 +424,7 @@ type CreatedTasks struct {
 	Items []Task `json:"items"`
 }
 
-// DestinationInput A folder in one's home, made when missing; as an object where it shall be in another storage than "local". Left out, it is the home itself.
+// DestinationInput A folder in one's home, made when missing; as an object where the storage shall be another one. At creation the storage is "local", and the folder the home itself, where left out; later the task's storage stays.
 //
 // Example: films/2026
 type DestinationInput = NewDestination
@@ -315,6 +463,9 @@ type Downloader struct {
 	// Restarts How often its plugin was started again.
 	Restarts int `json:"restarts"`
 
+	// Seed For tasks whose owner and group say nothing; null seeds only what private trackers expect.
+	Seed *SeedPolicy `json:"seed"`
+
 	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
@@ -322,20 +473,6 @@ type Downloader struct {
 
 	// Weight Its share among downloaders that suit as well.
 	Weight Weight `json:"weight"`
-}
-
-// DownloaderCheck defines model for DownloaderCheck.
-type DownloaderCheck struct {
-	// Code What is wrong, explained in docs/errors.md.
-	Code *string `json:"code"`
-
-	// Hint What to do about it.
-	Hint    *string `json:"hint"`
-	Message string  `json:"message"`
-
-	// Name Example: reachable
-	Name string `json:"name"`
-	Ok   bool   `json:"ok"`
 }
 
 // DownloaderHealth defines model for DownloaderHealth.
@@ -364,16 +501,6 @@ type DownloaderList struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
-// DownloaderTest defines model for DownloaderTest.
-type DownloaderTest struct {
-	// Checks In the order in which they were made; it ends with the first that fails.
-	Checks []DownloaderCheck `json:"checks"`
-	Ok     bool              `json:"ok"`
-
-	// Version That of the daemon, where it was learnt.
-	Version *string `json:"version"`
-}
-
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
 	// Field The path of the field, or the name of the parameter.
@@ -389,11 +516,23 @@ type FieldProblem struct {
 type File struct {
 	// Delivered Whether its content can be read.
 	Delivered bool `json:"delivered"`
-	Index     int  `json:"index"`
+
+	// DoneBytes How much of it is loaded, where known.
+	DoneBytes *int64 `json:"done_bytes"`
+
+	// Error Why it could not be delivered.
+	Error *TaskError `json:"error"`
+	Index int        `json:"index"`
 
 	// Path Relative to the task's destination, with slashes.
 	Path string `json:"path"`
 	Size int64  `json:"size"`
+
+	// Skipped Whether something else had its name, and was left.
+	Skipped bool `json:"skipped"`
+
+	// Wanted Whether the selection has it.
+	Wanted bool `json:"wanted"`
 }
 
 // FileList defines model for FileList.
@@ -402,10 +541,27 @@ type FileList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// FilesInput The indexes of the wanted files, from 0 in the order of the source, of each source; null or empty means all.
+// FilesInput The wanted files of each source; null or empty means all. An index counts from 0 in the order of the source. A pattern is a glob ("*.mkv", "!*sample*" excludes; without a slash it is for the name alone, else for the whole path; no difference between upper and lower case). A bound is for the size (">=50MiB", "<4GB"). A file is wanted when an index or a pattern names it (where there are none, each is named), no pattern excludes it, and its size is within all bounds.
 //
-// Example: [0,2]
+// Example: [0,"*.mkv","!*sample*","\u003e=50MiB"]
 type FilesInput = FileSelection
+
+// Group defines model for Group.
+type Group struct {
+	CreatedAt   time.Time    `json:"created_at"`
+	ID          string       `json:"id"`
+	Name        string       `json:"name"`
+	Permissions []Permission `json:"permissions"`
+
+	// Seed For tasks whose owner says nothing; null leaves it to the downloader.
+	Seed *SeedPolicy `json:"seed"`
+}
+
+// GroupList defines model for GroupList.
+type GroupList struct {
+	Items      []Group `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
 
 // Health defines model for Health.
 type Health struct {
@@ -423,6 +579,58 @@ type Health struct {
 // - `failed`: the plugin cannot be used
 // - `disabled`
 type HealthState string
+
+// History defines model for History.
+type History struct {
+	Items      []HistoryEvent `json:"items"`
+	NextCursor *string        `json:"next_cursor"`
+}
+
+// HistoryEvent defines model for HistoryEvent.
+type HistoryEvent struct {
+	At time.Time `json:"at"`
+
+	// By The name of who asked for it; null where haul acted by itself.
+	By *string `json:"by"`
+
+	// Code A stable name, explained in docs/errors.md.
+	Code *string `json:"code"`
+
+	// Kind - `created`: the task was taken in
+	// - `wish`: somebody asked for something
+	// - `state`: the state changed
+	// - `event`: something else that is worth telling
+	Kind HistoryKind `json:"kind"`
+
+	// Message For people.
+	Message string `json:"message"`
+
+	// Seq Counts from 1 within the task.
+	Seq int `json:"seq"`
+
+	// State The new state, for the kind `state`.
+	State *TaskState `json:"state"`
+}
+
+// HistoryKind - `created`: the task was taken in
+// - `wish`: somebody asked for something
+// - `state`: the state changed
+// - `event`: something else that is worth telling
+type HistoryKind string
+
+// InspectRequest defines model for InspectRequest.
+type InspectRequest struct {
+	// Source A magnet link or URL; as an object where its kind shall not be guessed.
+	//
+	// Example: magnet:?xt=urn:btih:dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c
+	Source SourceInput `json:"source"`
+}
+
+// InspectUpload defines model for InspectUpload.
+type InspectUpload struct {
+	// Torrent The .torrent file.
+	Torrent openapi_types.File `json:"torrent"`
+}
 
 // LoginAnswer defines model for LoginAnswer.
 type LoginAnswer struct {
@@ -452,6 +660,9 @@ type Me struct {
 	Permissions []string `json:"permissions"`
 }
 
+// NewPassword At most 1,024 bytes; at least 8 are wise.
+type NewPassword = string
+
 // NotReady A Problem that also lists the reasons.
 type NotReady struct {
 	// Code Always unavailable.
@@ -470,6 +681,14 @@ type NotReady struct {
 	// Title What the code means.
 	Title string `json:"title"`
 }
+
+// OnConflict What happens where a name is taken at the destination:
+//
+// - `rename`: deliver as "name (1)"
+// - `skip`: leave what is there, deliver the rest
+// - `overwrite`: replace files, merge folders
+// - `fail`: refuse or hold the task with `destination_exists`
+type OnConflict string
 
 // Options Options of every job there, as the plugin's options schema says; a task's own win. Sent, they replace all that were there.
 //
@@ -492,6 +711,13 @@ type PathMapping struct {
 	Node string `json:"node"`
 }
 
+// Permission - `admin`: everything
+// - `download`: create and manage tasks of one's own
+type Permission string
+
+// Permissions What its users may do; none at all lets them look at what they have.
+type Permissions = []Permission
+
 // Plugin defines model for Plugin.
 type Plugin struct {
 	// Active Whether it is the one in use among several versions.
@@ -506,6 +732,9 @@ type Plugin struct {
 
 	// Instances The downloaders that use it.
 	Instances []PluginInstance `json:"instances"`
+
+	// Kind What it drives.
+	Kind PluginKind `json:"kind"`
 
 	// Managed Whether it can run a daemon of its own without any settings.
 	Managed bool `json:"managed"`
@@ -559,6 +788,9 @@ type PluginInstance struct {
 	Version *string `json:"version"`
 }
 
+// PluginKind What it drives.
+type PluginKind string
+
 // PluginList defines model for PluginList.
 type PluginList struct {
 	Items      []Plugin `json:"items"`
@@ -609,10 +841,69 @@ type Reason struct {
 	Message string `json:"message"`
 }
 
+// RetryTaskRequest defines model for RetryTaskRequest.
+type RetryTaskRequest struct {
+	// Destination A folder in one's home, made when missing; as an object where the storage shall be another one. At creation the storage is "local", and the folder the home itself, where left out; later the task's storage stays.
+	//
+	// Example: films/2026
+	Destination *DestinationInput `json:"destination,omitempty"`
+
+	// Files The indexes of the files to try, of a held task; empty or left out means all.
+	Files *[]int `json:"files,omitempty"`
+}
+
+// SeedInput Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+//
+// Example: {"ratio":2,"time_seconds":86400}
+type SeedInput = SeedChoice
+
+// SeedPolicy defines model for SeedPolicy.
+type SeedPolicy struct {
+	Enabled bool `json:"enabled"`
+
+	// IdleSeconds Since somebody last took a byte; 0 is no limit.
+	IdleSeconds int64 `json:"idle_seconds"`
+
+	// Ratio Uploaded per downloaded byte; 0 is no limit.
+	Ratio float64 `json:"ratio"`
+
+	// TimeSeconds Since all was loaded; 0 is no limit.
+	TimeSeconds int64 `json:"time_seconds"`
+}
+
 // Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 //
 // Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 type Settings = json.RawMessage
+
+// SourceFile defines model for SourceFile.
+type SourceFile struct {
+	Index int    `json:"index"`
+	Path  string `json:"path"`
+	Size  int64  `json:"size"`
+}
+
+// SourceInfo defines model for SourceInfo.
+type SourceInfo struct {
+	// Downloaders The names of those that could take it now.
+	Downloaders []string `json:"downloaders"`
+
+	// Files In the order of the source; null where not known.
+	Files      *[]SourceFile `json:"files"`
+	InfoHash   *string       `json:"info_hash"`
+	InfoHashV2 *string       `json:"info_hash_v2"`
+	Kind       SourceKind    `json:"kind"`
+	Name       *string       `json:"name"`
+
+	// Private Whether the torrent is of a private tracker.
+	Private bool `json:"private"`
+
+	// Resumable Whether an HTTP server sends parts of the file.
+	Resumable bool `json:"resumable"`
+
+	// Size That of all files.
+	Size *int64 `json:"size"`
+}
 
 // SourceInput A magnet link or URL; as an object where its kind shall not be guessed.
 //
@@ -621,6 +912,57 @@ type SourceInput = NewSource
 
 // SourceKind defines model for SourceKind.
 type SourceKind string
+
+// Storage defines model for Storage.
+type Storage struct {
+	CreatedAt time.Time     `json:"created_at"`
+	FreeBytes *int64        `json:"free_bytes"`
+	Health    StorageHealth `json:"health"`
+	ID        string        `json:"id"`
+
+	// Kind "local", or the name of the plugin that drives it.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+
+	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
+	//
+	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
+	Settings   Settings `json:"settings"`
+	TotalBytes *int64   `json:"total_bytes"`
+}
+
+// StorageHealth defines model for StorageHealth.
+type StorageHealth struct {
+	CheckedAt *time.Time `json:"checked_at"`
+
+	// Code What is wrong, explained in docs/errors.md.
+	Code    *string `json:"code"`
+	Message *string `json:"message"`
+
+	// State - `unknown`: not looked at yet
+	// - `starting`: its plugin starts
+	// - `ok`
+	// - `degraded`: the daemon is in trouble; its jobs wait
+	// - `failed`: the plugin cannot be used
+	// - `disabled`
+	State HealthState `json:"state"`
+}
+
+// StorageKind "local", or the name of the plugin that drives it; it cannot change.
+//
+// Example: local
+type StorageKind = string
+
+// StorageList defines model for StorageList.
+type StorageList struct {
+	Items      []Storage `json:"items"`
+	NextCursor *string   `json:"next_cursor"`
+}
+
+// StorageSettings Of a local storage {"path": DIR}, an absolute path on the node; else as the plugin's settings schema says. Secrets are shown as "<secret>"; sent back so, they stay as they are.
+//
+// Example: {"path":"/srv/media"}
+type StorageSettings = json.RawMessage
 
 // Task defines model for Task.
 type Task struct {
@@ -640,12 +982,18 @@ type Task struct {
 	// Error Why the task failed, or is held.
 	Error *TaskError `json:"error"`
 
-	// Files The indexes of the wanted files; null means all.
-	Files *[]int `json:"files"`
-	ID    string `json:"id"`
+	// Files The wanted files, as indexes, patterns and sizes; null means all.
+	Files *FileSelection `json:"files"`
 
-	// InfoHash For torrents, once known.
+	// HeldUntil When the data of a held task is given up; null is never.
+	HeldUntil *time.Time `json:"held_until"`
+	ID        string     `json:"id"`
+
+	// InfoHash For torrents, once known: the v1 info hash.
 	InfoHash *string `json:"info_hash"`
+
+	// InfoHashV2 For v2 and hybrid torrents, once known.
+	InfoHashV2 *string `json:"info_hash_v2"`
 
 	// Name From the source, until the downloader knows better or somebody sets it.
 	Name string `json:"name"`
@@ -653,16 +1001,33 @@ type Task struct {
 	// Node The node's name, once chosen.
 	Node *string `json:"node"`
 
+	// OnConflict What happens where a name is taken at the destination:
+	//
+	// - `rename`: deliver as "name (1)"
+	// - `skip`: leave what is there, deliver the rest
+	// - `overwrite`: replace files, merge folders
+	// - `fail`: refuse or hold the task with `destination_exists`
+	OnConflict OnConflict `json:"on_conflict"`
+
 	// Options What the downloader's plugin lets one set for a job, as its options schema says (GET /api/v1/plugins), and `download_limit` and `upload_limit` in bytes per second where it has `set_limits`. They win over the downloader's own options.
 	//
 	// Example: {"download_limit":1048576}
 	Options TaskOptions `json:"options"`
 
 	// Owner The user's name.
-	Owner     string       `json:"owner"`
-	Progress  TaskProgress `json:"progress"`
-	Source    TaskSource   `json:"source"`
-	StartedAt *time.Time   `json:"started_at"`
+	Owner string `json:"owner"`
+
+	// Private Whether the torrent is of a private tracker; false also while that is not known.
+	Private  bool         `json:"private"`
+	Progress TaskProgress `json:"progress"`
+
+	// Retries The tries that haul makes by itself after a failure that may pass. A retry by hand begins anew.
+	Retries TaskRetries `json:"retries"`
+
+	// Seed The owner's wish; null leaves it to the group, then the downloader.
+	Seed      *SeedPolicy `json:"seed"`
+	Source    TaskSource  `json:"source"`
+	StartedAt *time.Time  `json:"started_at"`
 
 	// State - `queued`: waits for a place at a downloader
 	// - `starting`: a node has it, the downloader is told
@@ -775,6 +1140,15 @@ type TaskProgress struct {
 	UploadedBytes int64  `json:"uploaded_bytes"`
 }
 
+// TaskRetries The tries that haul makes by itself after a failure that may pass. A retry by hand begins anew.
+type TaskRetries struct {
+	Limit int `json:"limit"`
+
+	// NextAt When the next one is due.
+	NextAt *time.Time `json:"next_at"`
+	Used   int        `json:"used"`
+}
+
 // TaskSource defines model for TaskSource.
 type TaskSource struct {
 	Kind SourceKind `json:"kind"`
@@ -799,6 +1173,20 @@ type TaskState string
 // TaskWish What the owner wants.
 type TaskWish string
 
+// TestCheck defines model for TestCheck.
+type TestCheck struct {
+	// Code What is wrong, explained in docs/errors.md.
+	Code *string `json:"code"`
+
+	// Hint What to do about it.
+	Hint    *string `json:"hint"`
+	Message string  `json:"message"`
+
+	// Name Example: reachable
+	Name string `json:"name"`
+	Ok   bool   `json:"ok"`
+}
+
 // TestDownloaderRequest defines model for TestDownloaderRequest.
 type TestDownloaderRequest struct {
 	// Name For messages only.
@@ -815,6 +1203,32 @@ type TestDownloaderRequest struct {
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
 	Settings *Settings `json:"settings,omitempty"`
+}
+
+// TestResult defines model for TestResult.
+type TestResult struct {
+	// Checks In the order in which they were made; it ends with the first that fails.
+	Checks []TestCheck `json:"checks"`
+	Ok     bool        `json:"ok"`
+
+	// Version That of the daemon or the service, where it was learnt.
+	Version *string `json:"version"`
+}
+
+// TestStorageRequest defines model for TestStorageRequest.
+type TestStorageRequest struct {
+	// Kind "local", or the name of the plugin that drives it; it cannot change.
+	//
+	// Example: local
+	Kind StorageKind `json:"kind"`
+
+	// Name For messages only.
+	Name *string `json:"name,omitempty"`
+
+	// Settings Of a local storage {"path": DIR}, an absolute path on the node; else as the plugin's settings schema says. Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	//
+	// Example: {"path":"/srv/media"}
+	Settings *StorageSettings `json:"settings,omitempty"`
 }
 
 // UpdateDownloaderRequest defines model for UpdateDownloaderRequest.
@@ -842,6 +1256,11 @@ type UpdateDownloaderRequest struct {
 	// PollInterval How often it is asked for progress, in seconds.
 	PollInterval *PollInterval `json:"poll_interval,omitempty"`
 
+	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+	//
+	// Example: {"ratio":2,"time_seconds":86400}
+	Seed SeedInput `json:"seed,omitempty,omitzero"`
+
 	// Settings As the plugin's settings schema says (GET /api/v1/plugins). Secrets are shown as "<secret>"; sent back so, they stay as they are, unless the address changes: then they have to be given again.
 	//
 	// Example: {"address":"http://127.0.0.1:6800/jsonrpc"}
@@ -851,11 +1270,49 @@ type UpdateDownloaderRequest struct {
 	Weight *Weight `json:"weight,omitempty"`
 }
 
+// UpdateGroupRequest defines model for UpdateGroupRequest.
+type UpdateGroupRequest struct {
+	// Name Unique, after the rules of user names.
+	Name *string `json:"name,omitempty"`
+
+	// Permissions What its users may do; none at all lets them look at what they have.
+	Permissions *Permissions `json:"permissions,omitempty"`
+
+	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+	//
+	// Example: {"ratio":2,"time_seconds":86400}
+	Seed SeedInput `json:"seed,omitempty,omitzero"`
+}
+
+// UpdateMeRequest defines model for UpdateMeRequest.
+type UpdateMeRequest struct {
+	CurrentPassword string `json:"current_password"`
+
+	// Password At most 1,024 bytes; at least 8 are wise.
+	Password NewPassword `json:"password"`
+}
+
+// UpdateStorageRequest defines model for UpdateStorageRequest.
+type UpdateStorageRequest struct {
+	// Name Unique.
+	Name *string `json:"name,omitempty"`
+
+	// Settings Of a local storage {"path": DIR}, an absolute path on the node; else as the plugin's settings schema says. Secrets are shown as "<secret>"; sent back so, they stay as they are.
+	//
+	// Example: {"path":"/srv/media"}
+	Settings *StorageSettings `json:"settings,omitempty"`
+}
+
 // UpdateTaskRequest defines model for UpdateTaskRequest.
 type UpdateTaskRequest struct {
-	// Files The indexes of the wanted files, from 0 in the order of the source, of each source; null or empty means all.
+	// Destination A folder in one's home, made when missing; as an object where the storage shall be another one. At creation the storage is "local", and the folder the home itself, where left out; later the task's storage stays.
 	//
-	// Example: [0,2]
+	// Example: films/2026
+	Destination *DestinationInput `json:"destination,omitempty"`
+
+	// Files The wanted files of each source; null or empty means all. An index counts from 0 in the order of the source. A pattern is a glob ("*.mkv", "!*sample*" excludes; without a slash it is for the name alone, else for the whole path; no difference between upper and lower case). A bound is for the size (">=50MiB", "<4GB"). A file is wanted when an index or a pattern names it (where there are none, each is named), no pattern excludes it, and its size is within all bounds.
+	//
+	// Example: [0,"*.mkv","!*sample*","\u003e=50MiB"]
 	Files FilesInput `json:"files,omitempty,omitzero"`
 
 	// Name What people call it; the downloader's name for it does not count any more.
@@ -863,6 +1320,20 @@ type UpdateTaskRequest struct {
 
 	// Options Options by key; those of other keys stay, and null removes one.
 	Options *json.RawMessage `json:"options,omitempty"`
+
+	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
+	//
+	// Example: {"ratio":2,"time_seconds":86400}
+	Seed SeedInput `json:"seed,omitempty,omitzero"`
+}
+
+// UpdateUserRequest defines model for UpdateUserRequest.
+type UpdateUserRequest struct {
+	// Group Id or name.
+	Group *string `json:"group,omitempty"`
+
+	// Password At most 1,024 bytes; at least 8 are wise.
+	Password *NewPassword `json:"password,omitempty"`
 }
 
 // UploadTasksRequest defines model for UploadTasksRequest.
@@ -871,6 +1342,24 @@ type UploadTasksRequest struct {
 
 	// Torrent .torrent files, a part each.
 	Torrent *[]openapi_types.File `json:"torrent,omitempty"`
+}
+
+// User defines model for User.
+type User struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Group The group's name.
+	Group string `json:"group"`
+	ID    string `json:"id"`
+
+	// Name Also that of their home folder in each storage.
+	Name string `json:"name"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items      []User  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
 }
 
 // Weight Its share among downloaders that suit as well.
@@ -882,14 +1371,41 @@ type Cursor = string
 // DownloaderID defines model for DownloaderID.
 type DownloaderID = string
 
+// GroupID defines model for GroupID.
+type GroupID = string
+
 // Limit defines model for Limit.
 type Limit = int
+
+// StorageID defines model for StorageID.
+type StorageID = string
 
 // TaskID defines model for TaskID.
 type TaskID = string
 
+// UserID defines model for UserID.
+type UserID = string
+
 // ListDownloadersParams defines parameters for ListDownloaders.
 type ListDownloadersParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the answer before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListGroupsParams defines parameters for ListGroups.
+type ListGroupsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the answer before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListStoragesParams defines parameters for ListStorages.
+type ListStoragesParams struct {
 	// Limit How many items at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -942,6 +1458,15 @@ type DeleteTaskParams struct {
 // DeleteTaskParamsData defines parameters for DeleteTask.
 type DeleteTaskParamsData string
 
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the answer before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -954,6 +1479,30 @@ type TestUnsavedDownloaderJSONRequestBody = TestDownloaderRequest
 // UpdateDownloaderJSONRequestBody defines body for UpdateDownloader for application/json ContentType.
 type UpdateDownloaderJSONRequestBody = UpdateDownloaderRequest
 
+// CreateGroupJSONRequestBody defines body for CreateGroup for application/json ContentType.
+type CreateGroupJSONRequestBody = CreateGroupRequest
+
+// UpdateGroupJSONRequestBody defines body for UpdateGroup for application/json ContentType.
+type UpdateGroupJSONRequestBody = UpdateGroupRequest
+
+// UpdateMeJSONRequestBody defines body for UpdateMe for application/json ContentType.
+type UpdateMeJSONRequestBody = UpdateMeRequest
+
+// InspectSourceJSONRequestBody defines body for InspectSource for application/json ContentType.
+type InspectSourceJSONRequestBody = InspectRequest
+
+// InspectSourceMultipartRequestBody defines body for InspectSource for multipart/form-data ContentType.
+type InspectSourceMultipartRequestBody = InspectUpload
+
+// CreateStorageJSONRequestBody defines body for CreateStorage for application/json ContentType.
+type CreateStorageJSONRequestBody = CreateStorageRequest
+
+// TestUnsavedStorageJSONRequestBody defines body for TestUnsavedStorage for application/json ContentType.
+type TestUnsavedStorageJSONRequestBody = TestStorageRequest
+
+// UpdateStorageJSONRequestBody defines body for UpdateStorage for application/json ContentType.
+type UpdateStorageJSONRequestBody = UpdateStorageRequest
+
 // CreateTasksJSONRequestBody defines body for CreateTasks for application/json ContentType.
 type CreateTasksJSONRequestBody = CreateTasksRequest
 
@@ -965,6 +1514,15 @@ type ActOnTasksJSONRequestBody = TaskActionRequest
 
 // UpdateTaskJSONRequestBody defines body for UpdateTask for application/json ContentType.
 type UpdateTaskJSONRequestBody = UpdateTaskRequest
+
+// RetryTaskJSONRequestBody defines body for RetryTask for application/json ContentType.
+type RetryTaskJSONRequestBody = RetryTaskRequest
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = CreateUserRequest
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -995,15 +1553,57 @@ type ServerInterface interface {
 	// TestDownloader Try out a stored downloader
 	// (POST /api/v1/downloaders/{id}/test)
 	TestDownloader(w http.ResponseWriter, r *http.Request, id DownloaderID)
+	// ListGroups List groups
+	// (GET /api/v1/groups)
+	ListGroups(w http.ResponseWriter, r *http.Request, params ListGroupsParams)
+	// CreateGroup Add a group
+	// (POST /api/v1/groups)
+	CreateGroup(w http.ResponseWriter, r *http.Request)
+	// DeleteGroup Remove a group
+	// (DELETE /api/v1/groups/{id})
+	DeleteGroup(w http.ResponseWriter, r *http.Request, id GroupID)
+	// GetGroup Show a group
+	// (GET /api/v1/groups/{id})
+	GetGroup(w http.ResponseWriter, r *http.Request, id GroupID)
+	// UpdateGroup Change a group; fields that are left out stay
+	// (PATCH /api/v1/groups/{id})
+	UpdateGroup(w http.ResponseWriter, r *http.Request, id GroupID)
 	// GetMe Tell who the token belongs to
 	// (GET /api/v1/me)
 	GetMe(w http.ResponseWriter, r *http.Request)
+	// UpdateMe Change one's own password
+	// (PATCH /api/v1/me)
+	UpdateMe(w http.ResponseWriter, r *http.Request)
 	// ListPlugins List the plugins that the nodes have found
 	// (GET /api/v1/plugins)
 	ListPlugins(w http.ResponseWriter, r *http.Request)
 	// RescanPlugins Look for plugins again
 	// (POST /api/v1/plugins/rescan)
 	RescanPlugins(w http.ResponseWriter, r *http.Request)
+	// InspectSource Tell what a source is, without a task
+	// (POST /api/v1/sources/inspect)
+	InspectSource(w http.ResponseWriter, r *http.Request)
+	// ListStorages List storages
+	// (GET /api/v1/storages)
+	ListStorages(w http.ResponseWriter, r *http.Request, params ListStoragesParams)
+	// CreateStorage Add a storage
+	// (POST /api/v1/storages)
+	CreateStorage(w http.ResponseWriter, r *http.Request)
+	// TestUnsavedStorage Try out a storage before it is stored
+	// (POST /api/v1/storages/test)
+	TestUnsavedStorage(w http.ResponseWriter, r *http.Request)
+	// DeleteStorage Remove a storage
+	// (DELETE /api/v1/storages/{id})
+	DeleteStorage(w http.ResponseWriter, r *http.Request, id StorageID)
+	// GetStorage Show a storage
+	// (GET /api/v1/storages/{id})
+	GetStorage(w http.ResponseWriter, r *http.Request, id StorageID)
+	// UpdateStorage Change a storage; fields that are left out stay
+	// (PATCH /api/v1/storages/{id})
+	UpdateStorage(w http.ResponseWriter, r *http.Request, id StorageID)
+	// TestStorage Try out a stored storage
+	// (POST /api/v1/storages/{id}/test)
+	TestStorage(w http.ResponseWriter, r *http.Request, id StorageID)
 	// ListTasks List tasks, newest first
 	// (GET /api/v1/tasks)
 	ListTasks(w http.ResponseWriter, r *http.Request, params ListTasksParams)
@@ -1028,15 +1628,36 @@ type ServerInterface interface {
 	// ListTaskFiles List a task's files
 	// (GET /api/v1/tasks/{id}/files)
 	ListTaskFiles(w http.ResponseWriter, r *http.Request, id TaskID)
+	// GetTaskHistory Tell what happened to a task, when and why
+	// (GET /api/v1/tasks/{id}/history)
+	GetTaskHistory(w http.ResponseWriter, r *http.Request, id TaskID)
 	// PauseTask Stop a task for a while
 	// (POST /api/v1/tasks/{id}/pause)
 	PauseTask(w http.ResponseWriter, r *http.Request, id TaskID)
+	// RecheckTask Verify what is there, and load what is missing
+	// (POST /api/v1/tasks/{id}/recheck)
+	RecheckTask(w http.ResponseWriter, r *http.Request, id TaskID)
 	// ResumeTask Let a paused task go on
 	// (POST /api/v1/tasks/{id}/resume)
 	ResumeTask(w http.ResponseWriter, r *http.Request, id TaskID)
 	// RetryTask Start a failed or canceled task again, or a held delivery
 	// (POST /api/v1/tasks/{id}/retry)
 	RetryTask(w http.ResponseWriter, r *http.Request, id TaskID)
+	// ListUsers List users
+	// (GET /api/v1/users)
+	ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams)
+	// CreateUser Add a user
+	// (POST /api/v1/users)
+	CreateUser(w http.ResponseWriter, r *http.Request)
+	// DeleteUser Remove a user
+	// (DELETE /api/v1/users/{id})
+	DeleteUser(w http.ResponseWriter, r *http.Request, id UserID)
+	// GetUser Show a user
+	// (GET /api/v1/users/{id})
+	GetUser(w http.ResponseWriter, r *http.Request, id UserID)
+	// UpdateUser Change a user; fields that are left out stay
+	// (PATCH /api/v1/users/{id})
+	UpdateUser(w http.ResponseWriter, r *http.Request, id UserID)
 	// GetHealth Tell that the server is alive
 	// (GET /healthz)
 	GetHealth(w http.ResponseWriter, r *http.Request)
@@ -1260,11 +1881,163 @@ func (siw *ServerInterfaceWrapper) TestDownloader(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ListGroups operation middleware
+func (siw *ServerInterfaceWrapper) ListGroups(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListGroupsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListGroups(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateGroup operation middleware
+func (siw *ServerInterfaceWrapper) CreateGroup(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateGroup(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteGroup operation middleware
+func (siw *ServerInterfaceWrapper) DeleteGroup(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id GroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteGroup(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetGroup operation middleware
+func (siw *ServerInterfaceWrapper) GetGroup(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id GroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetGroup(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateGroup operation middleware
+func (siw *ServerInterfaceWrapper) UpdateGroup(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id GroupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateGroup(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetMe operation middleware
 func (siw *ServerInterfaceWrapper) GetMe(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetMe(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateMe operation middleware
+func (siw *ServerInterfaceWrapper) UpdateMe(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateMe(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1293,6 +2066,198 @@ func (siw *ServerInterfaceWrapper) RescanPlugins(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RescanPlugins(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// InspectSource operation middleware
+func (siw *ServerInterfaceWrapper) InspectSource(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.InspectSource(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListStorages operation middleware
+func (siw *ServerInterfaceWrapper) ListStorages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStoragesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListStorages(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateStorage operation middleware
+func (siw *ServerInterfaceWrapper) CreateStorage(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateStorage(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestUnsavedStorage operation middleware
+func (siw *ServerInterfaceWrapper) TestUnsavedStorage(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestUnsavedStorage(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteStorage operation middleware
+func (siw *ServerInterfaceWrapper) DeleteStorage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id StorageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteStorage(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetStorage operation middleware
+func (siw *ServerInterfaceWrapper) GetStorage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id StorageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetStorage(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateStorage operation middleware
+func (siw *ServerInterfaceWrapper) UpdateStorage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id StorageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateStorage(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestStorage operation middleware
+func (siw *ServerInterfaceWrapper) TestStorage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id StorageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestStorage(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1627,6 +2592,32 @@ func (siw *ServerInterfaceWrapper) ListTaskFiles(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetTaskHistory operation middleware
+func (siw *ServerInterfaceWrapper) GetTaskHistory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTaskHistory(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // PauseTask operation middleware
 func (siw *ServerInterfaceWrapper) PauseTask(w http.ResponseWriter, r *http.Request) {
 
@@ -1644,6 +2635,32 @@ func (siw *ServerInterfaceWrapper) PauseTask(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PauseTask(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RecheckTask operation middleware
+func (siw *ServerInterfaceWrapper) RecheckTask(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RecheckTask(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1696,6 +2713,144 @@ func (siw *ServerInterfaceWrapper) RetryTask(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RetryTask(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListUsers operation middleware
+func (siw *ServerInterfaceWrapper) ListUsers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListUsers(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateUser operation middleware
+func (siw *ServerInterfaceWrapper) CreateUser(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateUser(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteUser operation middleware
+func (siw *ServerInterfaceWrapper) DeleteUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteUser(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetUser operation middleware
+func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetUser(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateUser operation middleware
+func (siw *ServerInterfaceWrapper) UpdateUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateUser(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1856,6 +3011,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/me", wrapper.GetMe).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/me", wrapper.UpdateMe).Methods(http.MethodPatch)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks", wrapper.ListTasks).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks", wrapper.CreateTasks).Methods(http.MethodPost)
@@ -1876,7 +3033,13 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/retry", wrapper.RetryTask).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/recheck", wrapper.RecheckTask).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/history", wrapper.GetTaskHistory).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/tasks/{id}/files", wrapper.ListTaskFiles).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/sources/inspect", wrapper.InspectSource).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/downloaders", wrapper.ListDownloaders).Methods(http.MethodGet)
 
@@ -1892,6 +3055,40 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/downloaders/{id}/test", wrapper.TestDownloader).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/storages", wrapper.ListStorages).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/storages", wrapper.CreateStorage).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/storages/test", wrapper.TestUnsavedStorage).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/storages/{id}", wrapper.DeleteStorage).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/storages/{id}", wrapper.GetStorage).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/storages/{id}", wrapper.UpdateStorage).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/storages/{id}/test", wrapper.TestStorage).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/users", wrapper.ListUsers).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/users", wrapper.CreateUser).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/users/{id}", wrapper.DeleteUser).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/users/{id}", wrapper.GetUser).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/users/{id}", wrapper.UpdateUser).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/groups", wrapper.ListGroups).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/groups", wrapper.CreateGroup).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/groups/{id}", wrapper.DeleteGroup).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/groups/{id}", wrapper.GetGroup).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/groups/{id}", wrapper.UpdateGroup).Methods(http.MethodPatch)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/plugins", wrapper.ListPlugins).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/plugins/rescan", wrapper.RescanPlugins).Methods(http.MethodPost)
@@ -1901,13 +3098,19 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 type DownloaderJSONResponse Downloader
 
-type DownloaderTestJSONResponse DownloaderTest
+type GroupJSONResponse Group
 
 type PluginListJSONResponse PluginList
 
 type ProblemApplicationProblemPlusJSONResponse Problem
 
+type StorageJSONResponse Storage
+
 type TaskJSONResponse Task
+
+type TestResultJSONResponse TestResult
+
+type UserJSONResponse User
 
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
@@ -2066,7 +3269,7 @@ type TestUnsavedDownloaderResponseObject interface {
 	VisitTestUnsavedDownloaderResponse(w http.ResponseWriter) error
 }
 
-type TestUnsavedDownloader200JSONResponse struct{ DownloaderTestJSONResponse }
+type TestUnsavedDownloader200JSONResponse struct{ TestResultJSONResponse }
 
 func (response TestUnsavedDownloader200JSONResponse) VisitTestUnsavedDownloaderResponse(w http.ResponseWriter) error {
 
@@ -2217,7 +3420,7 @@ type TestDownloaderResponseObject interface {
 	VisitTestDownloaderResponse(w http.ResponseWriter) error
 }
 
-type TestDownloader200JSONResponse struct{ DownloaderTestJSONResponse }
+type TestDownloader200JSONResponse struct{ TestResultJSONResponse }
 
 func (response TestDownloader200JSONResponse) VisitTestDownloaderResponse(w http.ResponseWriter) error {
 
@@ -2237,6 +3440,196 @@ type TestDownloaderdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response TestDownloaderdefaultApplicationProblemPlusJSONResponse) VisitTestDownloaderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListGroupsRequestObject struct {
+	Params ListGroupsParams
+}
+
+type ListGroupsResponseObject interface {
+	VisitListGroupsResponse(w http.ResponseWriter) error
+}
+
+type ListGroups200JSONResponse GroupList
+
+func (response ListGroups200JSONResponse) VisitListGroupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListGroupsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListGroupsdefaultApplicationProblemPlusJSONResponse) VisitListGroupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGroupRequestObject struct {
+	Body *CreateGroupJSONRequestBody
+}
+
+type CreateGroupResponseObject interface {
+	VisitCreateGroupResponse(w http.ResponseWriter) error
+}
+
+type CreateGroup201JSONResponse struct{ GroupJSONResponse }
+
+func (response CreateGroup201JSONResponse) VisitCreateGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGroupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateGroupdefaultApplicationProblemPlusJSONResponse) VisitCreateGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteGroupRequestObject struct {
+	ID GroupID `json:"id"`
+}
+
+type DeleteGroupResponseObject interface {
+	VisitDeleteGroupResponse(w http.ResponseWriter) error
+}
+
+type DeleteGroup204Response struct {
+}
+
+func (response DeleteGroup204Response) VisitDeleteGroupResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteGroupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteGroupdefaultApplicationProblemPlusJSONResponse) VisitDeleteGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGroupRequestObject struct {
+	ID GroupID `json:"id"`
+}
+
+type GetGroupResponseObject interface {
+	VisitGetGroupResponse(w http.ResponseWriter) error
+}
+
+type GetGroup200JSONResponse struct{ GroupJSONResponse }
+
+func (response GetGroup200JSONResponse) VisitGetGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGroupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetGroupdefaultApplicationProblemPlusJSONResponse) VisitGetGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGroupRequestObject struct {
+	ID   GroupID `json:"id"`
+	Body *UpdateGroupJSONRequestBody
+}
+
+type UpdateGroupResponseObject interface {
+	VisitUpdateGroupResponse(w http.ResponseWriter) error
+}
+
+type UpdateGroup200JSONResponse struct{ GroupJSONResponse }
+
+func (response UpdateGroup200JSONResponse) VisitUpdateGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateGroupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateGroupdefaultApplicationProblemPlusJSONResponse) VisitUpdateGroupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2275,6 +3668,39 @@ type GetMedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMedefaultApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMeRequestObject struct {
+	Body *UpdateMeJSONRequestBody
+}
+
+type UpdateMeResponseObject interface {
+	VisitUpdateMeResponse(w http.ResponseWriter) error
+}
+
+type UpdateMe204Response struct {
+}
+
+func (response UpdateMe204Response) VisitUpdateMeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type UpdateMedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateMedefaultApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2351,6 +3777,314 @@ type RescanPluginsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RescanPluginsdefaultApplicationProblemPlusJSONResponse) VisitRescanPluginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type InspectSourceRequestObject struct {
+	JSONBody      *InspectSourceJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type InspectSourceResponseObject interface {
+	VisitInspectSourceResponse(w http.ResponseWriter) error
+}
+
+type InspectSource200JSONResponse SourceInfo
+
+func (response InspectSource200JSONResponse) VisitInspectSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type InspectSourcedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response InspectSourcedefaultApplicationProblemPlusJSONResponse) VisitInspectSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStoragesRequestObject struct {
+	Params ListStoragesParams
+}
+
+type ListStoragesResponseObject interface {
+	VisitListStoragesResponse(w http.ResponseWriter) error
+}
+
+type ListStorages200JSONResponse StorageList
+
+func (response ListStorages200JSONResponse) VisitListStoragesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStoragesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListStoragesdefaultApplicationProblemPlusJSONResponse) VisitListStoragesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStorageRequestObject struct {
+	Body *CreateStorageJSONRequestBody
+}
+
+type CreateStorageResponseObject interface {
+	VisitCreateStorageResponse(w http.ResponseWriter) error
+}
+
+type CreateStorage201JSONResponse struct{ StorageJSONResponse }
+
+func (response CreateStorage201JSONResponse) VisitCreateStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateStoragedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateStoragedefaultApplicationProblemPlusJSONResponse) VisitCreateStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestUnsavedStorageRequestObject struct {
+	Body *TestUnsavedStorageJSONRequestBody
+}
+
+type TestUnsavedStorageResponseObject interface {
+	VisitTestUnsavedStorageResponse(w http.ResponseWriter) error
+}
+
+type TestUnsavedStorage200JSONResponse struct{ TestResultJSONResponse }
+
+func (response TestUnsavedStorage200JSONResponse) VisitTestUnsavedStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestUnsavedStoragedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestUnsavedStoragedefaultApplicationProblemPlusJSONResponse) VisitTestUnsavedStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteStorageRequestObject struct {
+	ID StorageID `json:"id"`
+}
+
+type DeleteStorageResponseObject interface {
+	VisitDeleteStorageResponse(w http.ResponseWriter) error
+}
+
+type DeleteStorage204Response struct {
+}
+
+func (response DeleteStorage204Response) VisitDeleteStorageResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteStoragedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteStoragedefaultApplicationProblemPlusJSONResponse) VisitDeleteStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStorageRequestObject struct {
+	ID StorageID `json:"id"`
+}
+
+type GetStorageResponseObject interface {
+	VisitGetStorageResponse(w http.ResponseWriter) error
+}
+
+type GetStorage200JSONResponse struct{ StorageJSONResponse }
+
+func (response GetStorage200JSONResponse) VisitGetStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStoragedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetStoragedefaultApplicationProblemPlusJSONResponse) VisitGetStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateStorageRequestObject struct {
+	ID   StorageID `json:"id"`
+	Body *UpdateStorageJSONRequestBody
+}
+
+type UpdateStorageResponseObject interface {
+	VisitUpdateStorageResponse(w http.ResponseWriter) error
+}
+
+type UpdateStorage200JSONResponse struct{ StorageJSONResponse }
+
+func (response UpdateStorage200JSONResponse) VisitUpdateStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateStoragedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateStoragedefaultApplicationProblemPlusJSONResponse) VisitUpdateStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestStorageRequestObject struct {
+	ID StorageID `json:"id"`
+}
+
+type TestStorageResponseObject interface {
+	VisitTestStorageResponse(w http.ResponseWriter) error
+}
+
+type TestStorage200JSONResponse struct{ TestResultJSONResponse }
+
+func (response TestStorage200JSONResponse) VisitTestStorageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestStoragedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestStoragedefaultApplicationProblemPlusJSONResponse) VisitTestStorageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2672,6 +4406,45 @@ func (response ListTaskFilesdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type GetTaskHistoryRequestObject struct {
+	ID TaskID `json:"id"`
+}
+
+type GetTaskHistoryResponseObject interface {
+	VisitGetTaskHistoryResponse(w http.ResponseWriter) error
+}
+
+type GetTaskHistory200JSONResponse History
+
+func (response GetTaskHistory200JSONResponse) VisitGetTaskHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTaskHistorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTaskHistorydefaultApplicationProblemPlusJSONResponse) VisitGetTaskHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PauseTaskRequestObject struct {
 	ID TaskID `json:"id"`
 }
@@ -2700,6 +4473,45 @@ type PauseTaskdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PauseTaskdefaultApplicationProblemPlusJSONResponse) VisitPauseTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecheckTaskRequestObject struct {
+	ID TaskID `json:"id"`
+}
+
+type RecheckTaskResponseObject interface {
+	VisitRecheckTaskResponse(w http.ResponseWriter) error
+}
+
+type RecheckTask200JSONResponse struct{ TaskJSONResponse }
+
+func (response RecheckTask200JSONResponse) VisitRecheckTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecheckTaskdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RecheckTaskdefaultApplicationProblemPlusJSONResponse) VisitRecheckTaskResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2751,7 +4563,8 @@ func (response ResumeTaskdefaultApplicationProblemPlusJSONResponse) VisitResumeT
 }
 
 type RetryTaskRequestObject struct {
-	ID TaskID `json:"id"`
+	ID   TaskID `json:"id"`
+	Body *RetryTaskJSONRequestBody
 }
 
 type RetryTaskResponseObject interface {
@@ -2778,6 +4591,196 @@ type RetryTaskdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RetryTaskdefaultApplicationProblemPlusJSONResponse) VisitRetryTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse UserList
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Body *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201JSONResponse struct{ UserJSONResponse }
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserRequestObject struct {
+	ID UserID `json:"id"`
+}
+
+type DeleteUserResponseObject interface {
+	VisitDeleteUserResponse(w http.ResponseWriter) error
+}
+
+type DeleteUser204Response struct {
+}
+
+func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteUserdefaultApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	ID UserID `json:"id"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200JSONResponse struct{ UserJSONResponse }
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserRequestObject struct {
+	ID   UserID `json:"id"`
+	Body *UpdateUserJSONRequestBody
+}
+
+type UpdateUserResponseObject interface {
+	VisitUpdateUserResponse(w http.ResponseWriter) error
+}
+
+type UpdateUser200JSONResponse struct{ UserJSONResponse }
+
+func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateUserdefaultApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2908,15 +4911,57 @@ type StrictServerInterface interface {
 	// TestDownloader Try out a stored downloader
 	// (POST /api/v1/downloaders/{id}/test)
 	TestDownloader(ctx context.Context, request TestDownloaderRequestObject) (TestDownloaderResponseObject, error)
+	// ListGroups List groups
+	// (GET /api/v1/groups)
+	ListGroups(ctx context.Context, request ListGroupsRequestObject) (ListGroupsResponseObject, error)
+	// CreateGroup Add a group
+	// (POST /api/v1/groups)
+	CreateGroup(ctx context.Context, request CreateGroupRequestObject) (CreateGroupResponseObject, error)
+	// DeleteGroup Remove a group
+	// (DELETE /api/v1/groups/{id})
+	DeleteGroup(ctx context.Context, request DeleteGroupRequestObject) (DeleteGroupResponseObject, error)
+	// GetGroup Show a group
+	// (GET /api/v1/groups/{id})
+	GetGroup(ctx context.Context, request GetGroupRequestObject) (GetGroupResponseObject, error)
+	// UpdateGroup Change a group; fields that are left out stay
+	// (PATCH /api/v1/groups/{id})
+	UpdateGroup(ctx context.Context, request UpdateGroupRequestObject) (UpdateGroupResponseObject, error)
 	// GetMe Tell who the token belongs to
 	// (GET /api/v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// UpdateMe Change one's own password
+	// (PATCH /api/v1/me)
+	UpdateMe(ctx context.Context, request UpdateMeRequestObject) (UpdateMeResponseObject, error)
 	// ListPlugins List the plugins that the nodes have found
 	// (GET /api/v1/plugins)
 	ListPlugins(ctx context.Context, request ListPluginsRequestObject) (ListPluginsResponseObject, error)
 	// RescanPlugins Look for plugins again
 	// (POST /api/v1/plugins/rescan)
 	RescanPlugins(ctx context.Context, request RescanPluginsRequestObject) (RescanPluginsResponseObject, error)
+	// InspectSource Tell what a source is, without a task
+	// (POST /api/v1/sources/inspect)
+	InspectSource(ctx context.Context, request InspectSourceRequestObject) (InspectSourceResponseObject, error)
+	// ListStorages List storages
+	// (GET /api/v1/storages)
+	ListStorages(ctx context.Context, request ListStoragesRequestObject) (ListStoragesResponseObject, error)
+	// CreateStorage Add a storage
+	// (POST /api/v1/storages)
+	CreateStorage(ctx context.Context, request CreateStorageRequestObject) (CreateStorageResponseObject, error)
+	// TestUnsavedStorage Try out a storage before it is stored
+	// (POST /api/v1/storages/test)
+	TestUnsavedStorage(ctx context.Context, request TestUnsavedStorageRequestObject) (TestUnsavedStorageResponseObject, error)
+	// DeleteStorage Remove a storage
+	// (DELETE /api/v1/storages/{id})
+	DeleteStorage(ctx context.Context, request DeleteStorageRequestObject) (DeleteStorageResponseObject, error)
+	// GetStorage Show a storage
+	// (GET /api/v1/storages/{id})
+	GetStorage(ctx context.Context, request GetStorageRequestObject) (GetStorageResponseObject, error)
+	// UpdateStorage Change a storage; fields that are left out stay
+	// (PATCH /api/v1/storages/{id})
+	UpdateStorage(ctx context.Context, request UpdateStorageRequestObject) (UpdateStorageResponseObject, error)
+	// TestStorage Try out a stored storage
+	// (POST /api/v1/storages/{id}/test)
+	TestStorage(ctx context.Context, request TestStorageRequestObject) (TestStorageResponseObject, error)
 	// ListTasks List tasks, newest first
 	// (GET /api/v1/tasks)
 	ListTasks(ctx context.Context, request ListTasksRequestObject) (ListTasksResponseObject, error)
@@ -2941,15 +4986,36 @@ type StrictServerInterface interface {
 	// ListTaskFiles List a task's files
 	// (GET /api/v1/tasks/{id}/files)
 	ListTaskFiles(ctx context.Context, request ListTaskFilesRequestObject) (ListTaskFilesResponseObject, error)
+	// GetTaskHistory Tell what happened to a task, when and why
+	// (GET /api/v1/tasks/{id}/history)
+	GetTaskHistory(ctx context.Context, request GetTaskHistoryRequestObject) (GetTaskHistoryResponseObject, error)
 	// PauseTask Stop a task for a while
 	// (POST /api/v1/tasks/{id}/pause)
 	PauseTask(ctx context.Context, request PauseTaskRequestObject) (PauseTaskResponseObject, error)
+	// RecheckTask Verify what is there, and load what is missing
+	// (POST /api/v1/tasks/{id}/recheck)
+	RecheckTask(ctx context.Context, request RecheckTaskRequestObject) (RecheckTaskResponseObject, error)
 	// ResumeTask Let a paused task go on
 	// (POST /api/v1/tasks/{id}/resume)
 	ResumeTask(ctx context.Context, request ResumeTaskRequestObject) (ResumeTaskResponseObject, error)
 	// RetryTask Start a failed or canceled task again, or a held delivery
 	// (POST /api/v1/tasks/{id}/retry)
 	RetryTask(ctx context.Context, request RetryTaskRequestObject) (RetryTaskResponseObject, error)
+	// ListUsers List users
+	// (GET /api/v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Add a user
+	// (POST /api/v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// DeleteUser Remove a user
+	// (DELETE /api/v1/users/{id})
+	DeleteUser(ctx context.Context, request DeleteUserRequestObject) (DeleteUserResponseObject, error)
+	// GetUser Show a user
+	// (GET /api/v1/users/{id})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// UpdateUser Change a user; fields that are left out stay
+	// (PATCH /api/v1/users/{id})
+	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// GetHealth Tell that the server is alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -3251,6 +5317,148 @@ func (sh *strictHandler) TestDownloader(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// ListGroups operation middleware
+func (sh *strictHandler) ListGroups(w http.ResponseWriter, r *http.Request, params ListGroupsParams) {
+	var request ListGroupsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListGroups(ctx, request.(ListGroupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListGroups")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListGroupsResponseObject); ok {
+		if err := validResponse.VisitListGroupsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateGroup operation middleware
+func (sh *strictHandler) CreateGroup(w http.ResponseWriter, r *http.Request) {
+	var request CreateGroupRequestObject
+
+	var body CreateGroupJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateGroup(ctx, request.(CreateGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateGroup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateGroupResponseObject); ok {
+		if err := validResponse.VisitCreateGroupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteGroup operation middleware
+func (sh *strictHandler) DeleteGroup(w http.ResponseWriter, r *http.Request, id GroupID) {
+	var request DeleteGroupRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteGroup(ctx, request.(DeleteGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteGroup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteGroupResponseObject); ok {
+		if err := validResponse.VisitDeleteGroupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetGroup operation middleware
+func (sh *strictHandler) GetGroup(w http.ResponseWriter, r *http.Request, id GroupID) {
+	var request GetGroupRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGroup(ctx, request.(GetGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGroup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetGroupResponseObject); ok {
+		if err := validResponse.VisitGetGroupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateGroup operation middleware
+func (sh *strictHandler) UpdateGroup(w http.ResponseWriter, r *http.Request, id GroupID) {
+	var request UpdateGroupRequestObject
+
+	request.ID = id
+
+	var body UpdateGroupJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateGroup(ctx, request.(UpdateGroupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateGroup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateGroupResponseObject); ok {
+		if err := validResponse.VisitUpdateGroupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetMe operation middleware
 func (sh *strictHandler) GetMe(w http.ResponseWriter, r *http.Request) {
 	var request GetMeRequestObject
@@ -3268,6 +5476,37 @@ func (sh *strictHandler) GetMe(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		if err := validResponse.VisitGetMeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateMe operation middleware
+func (sh *strictHandler) UpdateMe(w http.ResponseWriter, r *http.Request) {
+	var request UpdateMeRequestObject
+
+	var body UpdateMeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMe(ctx, request.(UpdateMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMe")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateMeResponseObject); ok {
+		if err := validResponse.VisitUpdateMeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -3316,6 +5555,248 @@ func (sh *strictHandler) RescanPlugins(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RescanPluginsResponseObject); ok {
 		if err := validResponse.VisitRescanPluginsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// InspectSource operation middleware
+func (sh *strictHandler) InspectSource(w http.ResponseWriter, r *http.Request) {
+	var request InspectSourceRequestObject
+
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body InspectSourceJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.InspectSource(ctx, request.(InspectSourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "InspectSource")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(InspectSourceResponseObject); ok {
+		if err := validResponse.VisitInspectSourceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListStorages operation middleware
+func (sh *strictHandler) ListStorages(w http.ResponseWriter, r *http.Request, params ListStoragesParams) {
+	var request ListStoragesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStorages(ctx, request.(ListStoragesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStorages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListStoragesResponseObject); ok {
+		if err := validResponse.VisitListStoragesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateStorage operation middleware
+func (sh *strictHandler) CreateStorage(w http.ResponseWriter, r *http.Request) {
+	var request CreateStorageRequestObject
+
+	var body CreateStorageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateStorage(ctx, request.(CreateStorageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateStorage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateStorageResponseObject); ok {
+		if err := validResponse.VisitCreateStorageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestUnsavedStorage operation middleware
+func (sh *strictHandler) TestUnsavedStorage(w http.ResponseWriter, r *http.Request) {
+	var request TestUnsavedStorageRequestObject
+
+	var body TestUnsavedStorageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestUnsavedStorage(ctx, request.(TestUnsavedStorageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestUnsavedStorage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestUnsavedStorageResponseObject); ok {
+		if err := validResponse.VisitTestUnsavedStorageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteStorage operation middleware
+func (sh *strictHandler) DeleteStorage(w http.ResponseWriter, r *http.Request, id StorageID) {
+	var request DeleteStorageRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteStorage(ctx, request.(DeleteStorageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteStorage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteStorageResponseObject); ok {
+		if err := validResponse.VisitDeleteStorageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetStorage operation middleware
+func (sh *strictHandler) GetStorage(w http.ResponseWriter, r *http.Request, id StorageID) {
+	var request GetStorageRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStorage(ctx, request.(GetStorageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStorage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetStorageResponseObject); ok {
+		if err := validResponse.VisitGetStorageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateStorage operation middleware
+func (sh *strictHandler) UpdateStorage(w http.ResponseWriter, r *http.Request, id StorageID) {
+	var request UpdateStorageRequestObject
+
+	request.ID = id
+
+	var body UpdateStorageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateStorage(ctx, request.(UpdateStorageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateStorage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateStorageResponseObject); ok {
+		if err := validResponse.VisitUpdateStorageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestStorage operation middleware
+func (sh *strictHandler) TestStorage(w http.ResponseWriter, r *http.Request, id StorageID) {
+	var request TestStorageRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestStorage(ctx, request.(TestStorageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestStorage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestStorageResponseObject); ok {
+		if err := validResponse.VisitTestStorageResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -3562,6 +6043,32 @@ func (sh *strictHandler) ListTaskFiles(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
+// GetTaskHistory operation middleware
+func (sh *strictHandler) GetTaskHistory(w http.ResponseWriter, r *http.Request, id TaskID) {
+	var request GetTaskHistoryRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTaskHistory(ctx, request.(GetTaskHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTaskHistory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTaskHistoryResponseObject); ok {
+		if err := validResponse.VisitGetTaskHistoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // PauseTask operation middleware
 func (sh *strictHandler) PauseTask(w http.ResponseWriter, r *http.Request, id TaskID) {
 	var request PauseTaskRequestObject
@@ -3581,6 +6088,32 @@ func (sh *strictHandler) PauseTask(w http.ResponseWriter, r *http.Request, id Ta
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PauseTaskResponseObject); ok {
 		if err := validResponse.VisitPauseTaskResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RecheckTask operation middleware
+func (sh *strictHandler) RecheckTask(w http.ResponseWriter, r *http.Request, id TaskID) {
+	var request RecheckTaskRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RecheckTask(ctx, request.(RecheckTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecheckTask")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RecheckTaskResponseObject); ok {
+		if err := validResponse.VisitRecheckTaskResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -3620,6 +6153,16 @@ func (sh *strictHandler) RetryTask(w http.ResponseWriter, r *http.Request, id Ta
 
 	request.ID = id
 
+	var body RetryTaskJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryTask(ctx, request.(RetryTaskRequestObject))
 	}
@@ -3633,6 +6176,148 @@ func (sh *strictHandler) RetryTask(w http.ResponseWriter, r *http.Request, id Ta
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RetryTaskResponseObject); ok {
 		if err := validResponse.VisitRetryTaskResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams) {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx, request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		if err := validResponse.VisitListUsersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(w http.ResponseWriter, r *http.Request) {
+	var request CreateUserRequestObject
+
+	var body CreateUserJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx, request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		if err := validResponse.VisitCreateUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteUser operation middleware
+func (sh *strictHandler) DeleteUser(w http.ResponseWriter, r *http.Request, id UserID) {
+	var request DeleteUserRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUser(ctx, request.(DeleteUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteUserResponseObject); ok {
+		if err := validResponse.VisitDeleteUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(w http.ResponseWriter, r *http.Request, id UserID) {
+	var request GetUserRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx, request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		if err := validResponse.VisitGetUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateUser operation middleware
+func (sh *strictHandler) UpdateUser(w http.ResponseWriter, r *http.Request, id UserID) {
+	var request UpdateUserRequestObject
+
+	request.ID = id
+
+	var body UpdateUserJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateUser(ctx, request.(UpdateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
+		if err := validResponse.VisitUpdateUserResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

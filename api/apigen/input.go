@@ -65,23 +65,59 @@ func (d NewDestination) MarshalJSON() ([]byte, error) {
 
 func isString(b []byte) bool { return bytes.HasPrefix(b, []byte{'"'}) }
 
-// FileSelection is which files a caller wants: nil Indexes want all. One that
-// was not Given says nothing.
+// FileSelection is which files a caller wants: indexes, patterns and bounds of
+// size. Nil Items want all; one that was not Given says nothing.
 type FileSelection struct {
-	Given   bool
-	Indexes []int
+	Given bool
+	// Items are ints and strings; read from JSON, json.Number in place of int.
+	Items []any
 }
 
 // UnmarshalJSON reads a list, or null.
 func (f *FileSelection) UnmarshalJSON(b []byte) error {
-	f.Given, f.Indexes = true, nil
-	return json.Unmarshal(b, &f.Indexes)
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber() // a float64 would round an index that is too large
+	f.Given, f.Items = true, nil
+	return d.Decode(&f.Items)
 }
 
-// MarshalJSON writes a list.
+// MarshalJSON writes a list, or null for all.
 func (f FileSelection) MarshalJSON() ([]byte, error) {
-	if f.Indexes == nil {
-		return []byte("[]"), nil
+	if len(f.Items) == 0 {
+		return []byte("null"), nil
 	}
-	return json.Marshal(f.Indexes)
+	return json.Marshal(f.Items)
 }
+
+// SeedChoice is a seeding policy that a caller gives: nil for Policy leaves it to
+// the next in line. One that was not Given says nothing.
+type SeedChoice struct {
+	Given  bool
+	Policy *SeedPolicy
+}
+
+type seedObject struct {
+	Enabled     *bool   `json:"enabled"`
+	Ratio       float64 `json:"ratio"`
+	TimeSeconds int64   `json:"time_seconds"`
+	IdleSeconds int64   `json:"idle_seconds"`
+}
+
+// UnmarshalJSON reads an object, or null.
+func (s *SeedChoice) UnmarshalJSON(b []byte) error {
+	var given *seedObject
+	if err := json.Unmarshal(b, &given); err != nil {
+		return err
+	}
+	s.Given, s.Policy = true, nil
+	if given != nil {
+		s.Policy = &SeedPolicy{
+			Enabled: given.Enabled == nil || *given.Enabled, Ratio: given.Ratio,
+			TimeSeconds: given.TimeSeconds, IdleSeconds: given.IdleSeconds,
+		}
+	}
+	return nil
+}
+
+// MarshalJSON writes an object, or null.
+func (s SeedChoice) MarshalJSON() ([]byte, error) { return json.Marshal(s.Policy) }

@@ -32,3 +32,12 @@ func (c *Client) Me(ctx context.Context) (*Me, error) {
 	}
 	return result(c, r.JSON200, r.HTTPResponse, r.Body)
 }
+
+// ChangePassword changes the caller's own password and ends their tokens.
+func (c *Client) ChangePassword(ctx context.Context, present, password string) error {
+	r, err := c.raw.UpdateMeWithResponse(ctx, apigen.UpdateMeRequest{CurrentPassword: present, Password: password})
+	if err != nil {
+		return c.failed(err)
+	}
+	return c.done(r.HTTPResponse, r.Body)
+}

@@ -57,7 +57,7 @@ func (c *Client) DeleteDownloader(ctx context.Context, idOrName string) error {
 }
 
 // TestDownloader tries out a stored downloader.
-func (c *Client) TestDownloader(ctx context.Context, idOrName string) (*DownloaderTest, error) {
+func (c *Client) TestDownloader(ctx context.Context, idOrName string) (*TestResult, error) {
 	r, err := c.raw.TestDownloaderWithResponse(ctx, idOrName)
 	if err != nil {
 		return nil, c.failed(err)
@@ -66,7 +66,7 @@ func (c *Client) TestDownloader(ctx context.Context, idOrName string) (*Download
 }
 
 // TestUnsavedDownloader tries out a downloader before it is stored.
-func (c *Client) TestUnsavedDownloader(ctx context.Context, req TestDownloaderRequest) (*DownloaderTest, error) {
+func (c *Client) TestUnsavedDownloader(ctx context.Context, req TestDownloaderRequest) (*TestResult, error) {
 	r, err := c.raw.TestUnsavedDownloaderWithResponse(ctx, req)
 	if err != nil {
 		return nil, c.failed(err)

@@ -39,7 +39,7 @@ func (c *Client) CreateTasks(ctx context.Context, req CreateTasksRequest, files 
 }
 
 func (c *Client) uploadTasks(ctx context.Context, params *apigen.CreateTasksParams, req CreateTasksRequest, files []Upload) ([]Task, error) {
-	body, contentType, err := uploadBody(req, files)
+	body, contentType, err := uploadBody(&req, files)
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Internal, "The upload cannot be put together.")
 	}
@@ -50,15 +50,18 @@ func (c *Client) uploadTasks(ctx context.Context, params *apigen.CreateTasksPara
 	return items(result(c, r.JSON201, r.HTTPResponse, r.Body))
 }
 
-func uploadBody(req CreateTasksRequest, files []Upload) (body []byte, contentType string, err error) {
+// uploadBody puts files and, unless it is nil, what is asked for them into a body.
+func uploadBody(req *CreateTasksRequest, files []Upload) (body []byte, contentType string, err error) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
-	part, err := w.CreateFormField("request")
-	if err != nil {
-		return nil, "", err
-	}
-	if err := json.NewEncoder(part).Encode(req); err != nil {
-		return nil, "", err
+	if req != nil {
+		part, err := w.CreateFormField("request")
+		if err != nil {
+			return nil, "", err
+		}
+		if err := json.NewEncoder(part).Encode(req); err != nil {
+			return nil, "", err
+		}
 	}
 	for _, f := range files {
 		part, err := w.CreateFormFile("torrent", f.Name)
@@ -151,8 +154,17 @@ func (c *Client) CancelTask(ctx context.Context, id string) (*Task, error) {
 }
 
 // RetryTask starts a failed or canceled task again, or a held delivery.
-func (c *Client) RetryTask(ctx context.Context, id string) (*Task, error) {
-	r, err := c.raw.RetryTaskWithResponse(ctx, id)
+func (c *Client) RetryTask(ctx context.Context, id string, req RetryTaskRequest) (*Task, error) {
+	r, err := c.raw.RetryTaskWithResponse(ctx, id, req)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// RecheckTask verifies what is there, and loads what is missing.
+func (c *Client) RecheckTask(ctx context.Context, id string) (*Task, error) {
+	r, err := c.raw.RecheckTaskWithResponse(ctx, id)
 	if err != nil {
 		return nil, c.failed(err)
 	}
@@ -176,6 +188,37 @@ func (c *Client) DeleteTask(ctx context.Context, id string, deleteData bool) err
 // TaskFiles lists a task's files.
 func (c *Client) TaskFiles(ctx context.Context, id string) (*FileList, error) {
 	r, err := c.raw.ListTaskFilesWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// TaskHistory tells what happened to a task, oldest first.
+func (c *Client) TaskHistory(ctx context.Context, id string) (*History, error) {
+	r, err := c.raw.GetTaskHistoryWithResponse(ctx, id)
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// Inspect tells what a source is, without a task.
+func (c *Client) Inspect(ctx context.Context, source Source) (*SourceInfo, error) {
+	r, err := c.raw.InspectSourceWithResponse(ctx, apigen.InspectRequest{Source: source})
+	if err != nil {
+		return nil, c.failed(err)
+	}
+	return result(c, r.JSON200, r.HTTPResponse, r.Body)
+}
+
+// InspectUpload tells what a .torrent file is.
+func (c *Client) InspectUpload(ctx context.Context, file Upload) (*SourceInfo, error) {
+	body, contentType, err := uploadBody(nil, []Upload{file})
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Internal, "The upload cannot be put together.")
+	}
+	r, err := c.raw.InspectSourceWithBodyWithResponse(ctx, contentType, bytes.NewReader(body))
 	if err != nil {
 		return nil, c.failed(err)
 	}

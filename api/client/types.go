@@ -14,8 +14,22 @@ type (
 	CreateTasksRequest = apigen.CreateTasksRequest
 	// UpdateTaskRequest is a change of a task.
 	UpdateTaskRequest = apigen.UpdateTaskRequest
+	// RetryTaskRequest says how a task is tried again.
+	RetryTaskRequest = apigen.RetryTaskRequest
 	// FileSelection is which files are wanted.
 	FileSelection = apigen.FileSelection
+	// ConflictPolicy says what happens where a name is taken.
+	ConflictPolicy = apigen.OnConflict
+	// SeedChoice is a seeding policy as a caller gives it.
+	SeedChoice = apigen.SeedChoice
+	// SeedPolicy says whether and how long a torrent is shared.
+	SeedPolicy = apigen.SeedPolicy
+	// History is what happened to a task.
+	History = apigen.History
+	// HistoryEvent is one entry of a task's history.
+	HistoryEvent = apigen.HistoryEvent
+	// SourceInfo is what a source is.
+	SourceInfo = apigen.SourceInfo
 	// TaskAction is what can be done to many tasks at once.
 	TaskAction = apigen.TaskActionRequestAction
 	// TaskActionResult is what came of an action for one task.
@@ -44,8 +58,36 @@ type (
 	UpdateDownloaderRequest = apigen.UpdateDownloaderRequest
 	// TestDownloaderRequest is a downloader to try out.
 	TestDownloaderRequest = apigen.TestDownloaderRequest
-	// DownloaderTest is what a test found.
-	DownloaderTest = apigen.DownloaderTest
+	// TestResult is what a test found.
+	TestResult = apigen.TestResult
+	// Storage is a storage.
+	Storage = apigen.Storage
+	// StorageList is a part of the list of storages.
+	StorageList = apigen.StorageList
+	// CreateStorageRequest is a new storage.
+	CreateStorageRequest = apigen.CreateStorageRequest
+	// UpdateStorageRequest is a change of a storage.
+	UpdateStorageRequest = apigen.UpdateStorageRequest
+	// TestStorageRequest is a storage to try out.
+	TestStorageRequest = apigen.TestStorageRequest
+	// User is a user.
+	User = apigen.User
+	// UserList is a part of the list of users.
+	UserList = apigen.UserList
+	// CreateUserRequest is a new user.
+	CreateUserRequest = apigen.CreateUserRequest
+	// UpdateUserRequest is a change of a user.
+	UpdateUserRequest = apigen.UpdateUserRequest
+	// Group is a group.
+	Group = apigen.Group
+	// GroupList is a part of the list of groups.
+	GroupList = apigen.GroupList
+	// CreateGroupRequest is a new group.
+	CreateGroupRequest = apigen.CreateGroupRequest
+	// UpdateGroupRequest is a change of a group.
+	UpdateGroupRequest = apigen.UpdateGroupRequest
+	// Permission is a right of a group.
+	Permission = apigen.Permission
 	// Plugin is a plugin.
 	Plugin = apigen.Plugin
 	// PluginList has the plugins.
@@ -60,11 +102,12 @@ const (
 	StateFailed    = apigen.TaskStateFailed
 	StateCanceled  = apigen.TaskStateCanceled
 
-	ActionPause  = apigen.ActionPause
-	ActionResume = apigen.ActionResume
-	ActionCancel = apigen.ActionCancel
-	ActionRetry  = apigen.ActionRetry
-	ActionDelete = apigen.ActionDelete
+	ActionPause   = apigen.ActionPause
+	ActionResume  = apigen.ActionResume
+	ActionCancel  = apigen.ActionCancel
+	ActionRetry   = apigen.ActionRetry
+	ActionRecheck = apigen.ActionRecheck
+	ActionDelete  = apigen.ActionDelete
 
 	SortOldestFirst = apigen.SortOldestFirst
 )

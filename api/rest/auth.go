@@ -34,3 +34,11 @@ func (s *server) GetMe(ctx context.Context, _ apigen.GetMeRequestObject) (apigen
 		ID: string(id.User), Name: id.Name, Group: id.GroupName, Permissions: texts(id.Permissions),
 	}, nil
 }
+
+// UpdateMe changes the caller's password.
+func (s *server) UpdateMe(ctx context.Context, r apigen.UpdateMeRequestObject) (apigen.UpdateMeResponseObject, error) {
+	if err := s.Accounts.ChangePassword(ctx, r.Body.CurrentPassword, r.Body.Password); err != nil {
+		return nil, err
+	}
+	return apigen.UpdateMe204Response{}, nil
+}

@@ -28,7 +28,7 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // readBody holds the body against the API description. Afterwards r.Body gives
 // it again, until release is called.
 func (s *server) readBody(w http.ResponseWriter, r *http.Request, op *contract.Operation) (release func(), err error) {
-	if len(op.Bodies) == 0 {
+	if len(op.Bodies) == 0 || op.BodyOptional && hasNoBody(r) {
 		return func() {}, nil
 	}
 	media, err := mediaType(r, op)
@@ -42,6 +42,27 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request, op *contract.O
 	}
 	r.Header["Content-Type"] = jsonType
 	return readJSON(w, r, op.Bodies[media])
+}
+
+// hasNoBody reports whether a request comes without a body. Where that is not
+// known before it is read, r.Body gives what was read again.
+func hasNoBody(r *http.Request) bool {
+	if r.ContentLength >= 0 {
+		return r.ContentLength == 0
+	}
+	first := make([]byte, 1)
+	n, err := io.ReadFull(r.Body, first)
+	if errors.Is(err, io.EOF) {
+		return true
+	}
+	r.Body = readCloser{io.MultiReader(bytes.NewReader(first[:n]), r.Body), r.Body}
+	return false
+}
+
+// readCloser reads from one and closes the other.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }
 
 var jsonType = []string{contract.JSON}

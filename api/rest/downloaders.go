@@ -25,7 +25,7 @@ func (s *server) CreateDownloader(ctx context.Context, r apigen.CreateDownloader
 	b := r.Body
 	view, err := s.Downloaders.Create(ctx, &core.DownloaderChange{
 		Name: &b.Name, Node: b.Node, Plugin: &b.Plugin, Enabled: b.Enabled, Settings: value(b.Settings),
-		Options: value(b.Options), PathMap: pathMap(b.PathMap),
+		Options: value(b.Options), PathMap: pathMap(b.PathMap), Seed: seedChange(b.Seed),
 		MaxActive: b.MaxActive, Weight: b.Weight, PollInterval: b.PollInterval,
 	})
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *server) UpdateDownloader(ctx context.Context, r apigen.UpdateDownloader
 	b := r.Body
 	view, err := s.Downloaders.Update(ctx, r.ID, &core.DownloaderChange{
 		Name: b.Name, Node: b.Node, Plugin: b.Plugin, Enabled: b.Enabled, Settings: value(b.Settings),
-		Options: value(b.Options), PathMap: pathMap(b.PathMap),
+		Options: value(b.Options), PathMap: pathMap(b.PathMap), Seed: seedChange(b.Seed),
 		MaxActive: b.MaxActive, Weight: b.Weight, PollInterval: b.PollInterval,
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *server) TestDownloader(ctx context.Context, r apigen.TestDownloaderRequ
 	if err != nil {
 		return nil, err
 	}
-	return apigen.TestDownloader200JSONResponse{DownloaderTestJSONResponse: testOf(result)}, nil
+	return apigen.TestDownloader200JSONResponse{TestResultJSONResponse: testOf(result)}, nil
 }
 
 // TestUnsavedDownloader tries out a downloader before it is stored.
@@ -83,7 +83,7 @@ func (s *server) TestUnsavedDownloader(ctx context.Context, r apigen.TestUnsaved
 	if err != nil {
 		return nil, err
 	}
-	return apigen.TestUnsavedDownloader200JSONResponse{DownloaderTestJSONResponse: testOf(result)}, nil
+	return apigen.TestUnsavedDownloader200JSONResponse{TestResultJSONResponse: testOf(result)}, nil
 }
 
 // ListPlugins lists the plugins that the nodes have found.

@@ -14,7 +14,7 @@ func downloaderOf(v *core.DownloaderView) apigen.Downloader {
 	return apigen.Downloader{
 		ID: string(v.ID), Name: v.Name, Node: named(v.NodeName, v.Node), Plugin: v.Plugin, Enabled: v.Enabled,
 		Settings: jsonObject(v.Settings), Options: jsonObject(v.Options), PathMap: pathMapOf(v.PathMap),
-		MaxActive: v.MaxActive, Weight: v.Weight, PollInterval: v.PollInterval,
+		Seed: seedOf(v.Seed), MaxActive: v.MaxActive, Weight: v.Weight, PollInterval: v.PollInterval,
 		Health: apigen.DownloaderHealth{
 			State: healthStateOf(v.Health.State), Code: optional(string(v.Health.Code)),
 			Message: optional(v.Health.Message), Version: optional(v.Health.Version),
@@ -56,10 +56,10 @@ func healthStateOf(s core.HealthState) apigen.HealthState {
 	return apigen.HealthState(cmp.Or(s, core.HealthUnknown))
 }
 
-func testOf(r *downloader.TestResult) apigen.DownloaderTestJSONResponse {
-	checks := make([]apigen.DownloaderCheck, len(r.Checks))
+func testOf(r *downloader.TestResult) apigen.TestResultJSONResponse {
+	checks := make([]apigen.TestCheck, len(r.Checks))
 	for i, c := range r.Checks {
-		checks[i] = apigen.DownloaderCheck{Name: c.Name, Ok: c.Err == nil, Message: c.Message}
+		checks[i] = apigen.TestCheck{Name: c.Name, Ok: c.Err == nil, Message: c.Message}
 		if c.Err == nil {
 			continue
 		}
@@ -67,7 +67,7 @@ func testOf(r *downloader.TestResult) apigen.DownloaderTestJSONResponse {
 		checks[i].Hint = optional(errs.HintOf(c.Err))
 		checks[i].Message = cmp.Or(c.Message, errs.MessageOf(c.Err))
 	}
-	return apigen.DownloaderTestJSONResponse{Ok: r.OK(), Version: optional(r.Version), Checks: checks}
+	return apigen.TestResultJSONResponse{Ok: r.OK(), Version: optional(r.Version), Checks: checks}
 }
 
 func pluginsOf(views []core.PluginView) apigen.PluginListJSONResponse {
@@ -80,7 +80,7 @@ func pluginsOf(views []core.PluginView) apigen.PluginListJSONResponse {
 
 func pluginOf(v *core.PluginView) apigen.Plugin {
 	out := apigen.Plugin{
-		Name: v.Name, DisplayName: cmp.Or(v.DisplayName, v.Name), Version: optional(v.Version), Node: named(v.NodeName, v.Node),
+		Name: v.Name, Kind: apigen.PluginKind(cmp.Or(v.Kind, core.PluginDownloader)), DisplayName: cmp.Or(v.DisplayName, v.Name), Version: optional(v.Version), Node: named(v.NodeName, v.Node),
 		Active: v.Active, Path: v.Path, Sha256: v.SHA256, ReservedOptions: append([]string{}, v.ReservedOptions...), Capabilities: texts(v.Capabilities),
 		Sources: make([]apigen.SourceKind, len(v.Sources)),
 		Managed: v.Managed, ManagedHint: optional(v.ManagedHint), Error: failureOf(v.Failure),

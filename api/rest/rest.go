@@ -27,7 +27,9 @@ const DefaultTorrentLimit = 10 << 20
 type Options struct {
 	Tasks       core.TaskService
 	Users       core.UserService
+	Accounts    core.AccountService
 	Downloaders core.DownloaderService
+	Storages    core.StorageService
 	Ready       core.Readiness
 	// Metrics answers /metrics; admins alone get there.
 	Metrics http.Handler
@@ -53,7 +55,7 @@ type server struct {
 // New returns the handler of the whole API, from /healthz to /api/v1. It logs
 // and answers what goes wrong, panics included.
 func New(o Options) (http.Handler, error) {
-	if o.Tasks == nil || o.Users == nil || o.Downloaders == nil || o.Ready == nil || o.Metrics == nil {
+	if o.Tasks == nil || o.Users == nil || o.Accounts == nil || o.Downloaders == nil || o.Storages == nil || o.Ready == nil || o.Metrics == nil {
 		return nil, errors.New("rest: a service is missing in the options")
 	}
 	description, err := contract.Load(api.Spec)

@@ -27,7 +27,7 @@ func (s *server) newTask(r apigen.CreateTasksRequestObject) (*core.NewTask, erro
 	if r.MultipartBody != nil {
 		return s.readUpload(r.MultipartBody)
 	}
-	return newTaskOf(r.JSONBody), nil
+	return newTaskOf(r.JSONBody)
 }
 
 // ListTasks lists tasks, newest first.
@@ -95,10 +95,23 @@ func (s *server) ListTaskFiles(ctx context.Context, r apigen.ListTaskFilesReques
 		return nil, err
 	}
 	items := make([]apigen.File, len(files))
-	for i, f := range files {
-		items[i] = apigen.File{Index: f.Index, Path: f.Path, Size: f.Size, Delivered: f.Delivered}
+	for i := range files {
+		items[i] = fileOf(&files[i])
 	}
 	return apigen.ListTaskFiles200JSONResponse{Items: items}, nil
+}
+
+// GetTaskHistory tells what happened to a task.
+func (s *server) GetTaskHistory(ctx context.Context, r apigen.GetTaskHistoryRequestObject) (apigen.GetTaskHistoryResponseObject, error) {
+	events, err := withTask(ctx, r.ID, s.Tasks.History)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]apigen.HistoryEvent, len(events))
+	for i := range events {
+		items[i] = eventOf(&events[i])
+	}
+	return apigen.GetTaskHistory200JSONResponse{Items: items}, nil
 }
 
 // withTask calls a service with the id of a path.

@@ -25,7 +25,8 @@ const maxTorrents = 100
 
 // upload is what was read of a multipart body so far.
 type upload struct {
-	limit    int64
+	limit int64
+	// schema is that of the part named request; nil where there shall be none.
 	schema   *contract.Schema
 	request  *apigen.CreateTasksRequest
 	torrents []core.NewSource
@@ -34,39 +35,64 @@ type upload struct {
 // readUpload reads a multipart body; its files become the last sources.
 func (s *server) readUpload(body *multipart.Reader) (*core.NewTask, error) {
 	u := upload{limit: s.TorrentLimit, schema: s.uploadRequest}
+	if err := u.readAll(body); err != nil {
+		return nil, err
+	}
+	return u.newTask()
+}
+
+// readTorrentUpload reads a multipart body with one file.
+func (s *server) readTorrentUpload(body *multipart.Reader) (*core.NewSource, error) {
+	u := upload{limit: s.TorrentLimit}
+	if err := u.readAll(body); err != nil {
+		return nil, err
+	}
+	if len(u.torrents) != 1 {
+		return nil, errs.New(errs.InvalidRequest, "The body has not one file, but %d.", len(u.torrents)).
+			WithField(partTorrent, "must be one file")
+	}
+	return &u.torrents[0], nil
+}
+
+func (u *upload) readAll(body *multipart.Reader) error {
 	for n := 0; ; n++ {
 		part, err := body.NextPart()
 		if errors.Is(err, io.EOF) && n > 0 {
-			return u.newTask(), nil
+			return nil
 		}
 		if err != nil {
-			return nil, partError(err)
+			return partError(err)
 		}
 		if err := u.read(part); err != nil {
+			return err
+		}
+	}
+}
+
+func (u *upload) newTask() (*core.NewTask, error) {
+	req := &core.NewTask{}
+	if u.request != nil {
+		var err error
+		if req, err = newTaskOf(u.request); err != nil {
 			return nil, err
 		}
 	}
-}
-
-func (u *upload) newTask() *core.NewTask {
-	req := &core.NewTask{}
-	if u.request != nil {
-		req = newTaskOf(u.request)
-	}
 	req.Sources = append(req.Sources, u.torrents...)
-	return req
+	return req, nil
 }
 
 func (u *upload) read(part *multipart.Part) error {
-	switch name := part.FormName(); name {
-	case partRequest:
-		return u.readRequest(part)
-	case partTorrent:
+	name, known := part.FormName(), `"torrent"`
+	switch {
+	case name == partTorrent:
 		return u.readTorrent(part)
-	default:
-		return errs.New(errs.UnknownField, "The body has a part that does not exist.").
-			WithField(fmt.Sprintf("%.64s", name), `does not exist; there are "torrent" and "request"`)
+	case name == partRequest && u.schema != nil:
+		return u.readRequest(part)
+	case u.schema != nil:
+		known += ` and "request"`
 	}
+	return errs.New(errs.UnknownField, "The body has a part that does not exist.").
+		WithField(fmt.Sprintf("%.64s", name), "does not exist; there is "+known)
 }
 
 func (u *upload) readRequest(part *multipart.Part) error {

@@ -10,9 +10,16 @@ import (
 
 // UpdateTask changes a task.
 func (s *server) UpdateTask(ctx context.Context, r apigen.UpdateTaskRequestObject) (apigen.UpdateTaskResponseObject, error) {
-	change := &core.TaskChange{Name: r.Body.Name, Options: value(r.Body.Options)}
+	change := &core.TaskChange{
+		Name: r.Body.Name, Options: value(r.Body.Options),
+		Destination: newDestination(r.Body.Destination), Seed: seedChange(r.Body.Seed),
+	}
 	if r.Body.Files.Given {
-		change.Files = &r.Body.Files.Indexes
+		selection, err := selectionOf(r.Body.Files)
+		if err != nil {
+			return nil, err
+		}
+		change.Selection = &selection
 	}
 	view, err := withTask(ctx, r.ID, func(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
 		return s.Tasks.Update(ctx, id, change)
@@ -52,11 +59,26 @@ func (s *server) CancelTask(ctx context.Context, r apigen.CancelTaskRequestObjec
 
 // RetryTask starts a task again.
 func (s *server) RetryTask(ctx context.Context, r apigen.RetryTaskRequestObject) (apigen.RetryTaskResponseObject, error) {
-	view, err := withTask(ctx, r.ID, s.Tasks.Retry)
+	var o core.RetryOptions
+	if r.Body != nil {
+		o = core.RetryOptions{Files: value(r.Body.Files), Destination: newDestination(r.Body.Destination)}
+	}
+	view, err := withTask(ctx, r.ID, func(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+		return s.Tasks.Retry(ctx, id, o)
+	})
 	if err != nil {
 		return nil, err
 	}
 	return apigen.RetryTask200JSONResponse{TaskJSONResponse: apigen.TaskJSONResponse(taskOf(view))}, nil
+}
+
+// RecheckTask verifies what is there.
+func (s *server) RecheckTask(ctx context.Context, r apigen.RecheckTaskRequestObject) (apigen.RecheckTaskResponseObject, error) {
+	view, err := withTask(ctx, r.ID, s.Tasks.Recheck)
+	if err != nil {
+		return nil, err
+	}
+	return apigen.RecheckTask200JSONResponse{TaskJSONResponse: apigen.TaskJSONResponse(taskOf(view))}, nil
 }
 
 // ActOnTasks does the same to many tasks.

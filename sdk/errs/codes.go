@@ -26,6 +26,7 @@ const (
 	Conflict          Code = "conflict"
 	NameTaken         Code = "name_taken"
 	InUse             Code = "in_use"
+	LastAdmin         Code = "last_admin"
 	WrongState        Code = "wrong_state"
 	IdempotencyReused Code = "idempotency_key_reused"
 	Internal          Code = "internal"
@@ -127,6 +128,7 @@ var codes = map[Code]codeInfo{
 	Conflict:          {KindConflict, "Somebody else changed it at the same time.", "Read it again and repeat the change.", true},
 	NameTaken:         {KindConflict, "The name is taken.", "Choose another name.", false},
 	InUse:             {KindConflict, "It is still in use.", "End or move what uses it first.", false},
+	LastAdmin:         {KindConflict, "Nobody would be an admin any more.", "Make somebody else an admin first.", false},
 	WrongState:        {KindConflict, "That is not possible in the present state.", "Look at the task's state first.", false},
 	IdempotencyReused: {KindConflict, "The Idempotency-Key was used for another request.", "Use a new key for a new request.", false},
 	Internal:          {KindInternal, "Something went wrong inside haul.", "The server's log says more; please report it.", false},

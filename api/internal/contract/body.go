@@ -78,7 +78,7 @@ func (w *walker) value(s *Schema) {
 	case "string":
 		w.text(here)
 	case "integer":
-		if why := here.checkInteger(string(w.literal())); why != "" {
+		if why := here.checkNumber(string(w.literal())); why != "" {
 			w.report(why)
 		}
 	default:

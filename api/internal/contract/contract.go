@@ -35,6 +35,8 @@ type Operation struct {
 	// Bodies holds the schema of the body for each media type that it takes;
 	// empty where it takes none.
 	Bodies map[string]*Schema
+	// BodyOptional reports whether the body may be left out.
+	BodyOptional bool
 
 	query   map[string]*Schema
 	headers map[string]*Schema
@@ -63,7 +65,8 @@ type operation struct {
 	Parameters []*parameter `yaml:"parameters"`
 	Security   *[]any       `yaml:"security"`
 	Body       struct {
-		Content map[string]struct {
+		Required bool `yaml:"required"`
+		Content  map[string]struct {
 			Schema *Schema `yaml:"schema"`
 		} `yaml:"content"`
 	} `yaml:"requestBody"`
@@ -125,8 +128,9 @@ func (p *pathItem) byMethod() map[string]*operation {
 func (d *document) operation(method, path string, shared []*parameter, op *operation) (*Operation, error) {
 	built := &Operation{
 		ID: op.ID, Method: method, Path: path,
-		Public: op.Security != nil && len(*op.Security) == 0,
-		Bodies: map[string]*Schema{}, query: map[string]*Schema{}, headers: map[string]*Schema{},
+		Public:       op.Security != nil && len(*op.Security) == 0,
+		BodyOptional: !op.Body.Required,
+		Bodies:       map[string]*Schema{}, query: map[string]*Schema{}, headers: map[string]*Schema{},
 	}
 	for _, p := range append(append([]*parameter(nil), shared...), op.Parameters...) {
 		if err := d.addParameter(built, p); err != nil {

@@ -156,7 +156,7 @@ func TestADescriptionThatCannotBeEnforcedIsRefused(t *testing.T) {
 	for name, schema := range map[string]string{
 		"an object that leaves open whether it is": `{type: object}`,
 		"a reference to nothing":                   `{$ref: "#/components/schemas/None"}`,
-		"a type that is not understood":            `{type: number}`,
+		"a type that is not understood":            `{type: file}`,
 		"a choice between equals":                  `{oneOf: [{type: string}, {type: string}]}`,
 		"no type at all":                           `{}`,
 	} {

@@ -75,15 +75,32 @@ func (s *Schema) checkString(length int, value string) string {
 	return "must be one of " + strings.Join(s.Enum, ", ")
 }
 
+// checkNumber tells what is wrong with a number in a body, or "".
+func (s *Schema) checkNumber(literal string) string {
+	if s.Type == "integer" {
+		return s.checkInteger(literal)
+	}
+	v, err := strconv.ParseFloat(literal, 64)
+	if err != nil {
+		return "must be " + typeNames["number"]
+	}
+	return s.checkBounds(v)
+}
+
 // checkInteger tells what is wrong with a number, or "".
 func (s *Schema) checkInteger(literal string) string {
 	n, err := strconv.ParseInt(literal, 10, 64)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "must be " + typeNames["integer"]
-	case s.Minimum != nil && float64(n) < *s.Minimum:
+	}
+	return s.checkBounds(float64(n))
+}
+
+func (s *Schema) checkBounds(v float64) string {
+	switch {
+	case s.Minimum != nil && v < *s.Minimum:
 		return "must be at least " + strconv.FormatFloat(*s.Minimum, 'f', -1, 64)
-	case s.Maximum != nil && float64(n) > *s.Maximum:
+	case s.Maximum != nil && v > *s.Maximum:
 		return "must be at most " + strconv.FormatFloat(*s.Maximum, 'f', -1, 64)
 	}
 	return ""

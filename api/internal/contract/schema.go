@@ -51,7 +51,7 @@ func (d *document) schema(s *Schema) (*Schema, error) {
 
 func (d *document) prepare(s *Schema) error {
 	switch s.Type {
-	case "string", "integer", "boolean":
+	case "string", "integer", "number", "boolean":
 		return nil
 	case "array":
 		items, err := d.schema(s.Items)
@@ -107,7 +107,7 @@ func (d *document) prepareChoice(s *Schema) error {
 
 // ofType returns s, or its member, that takes values of the JSON type.
 func (s *Schema) ofType(t string) *Schema {
-	if s.Type == t {
+	if s.Type == t || s.Type == "number" && t == "integer" {
 		return s
 	}
 	for _, member := range s.OneOf {
@@ -131,6 +131,6 @@ func (s *Schema) wanted() string {
 }
 
 var typeNames = map[string]string{
-	"string": "a string", "integer": "a whole number", "boolean": "true or false",
+	"string": "a string", "integer": "a whole number", "number": "a number", "boolean": "true or false",
 	"array": "a list", "object": "an object",
 }
