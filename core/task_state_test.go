@@ -16,7 +16,7 @@ func runningTask() *Task {
 }
 
 func observed(phase JobPhase, change func(*ObservedJob)) *ObservedJob {
-	o := &ObservedJob{ID: "j1", Phase: phase, Deliveries: []ObservedDelivery{{Task: "t1"}}}
+	o := &ObservedJob{ID: "j1", Phase: phase, Deliveries: []ObservedDelivery{{Task: "t1", Phase: phase}}}
 	if change != nil {
 		change(o)
 	}
@@ -89,6 +89,9 @@ func TestObservingTheSameTwiceChangesNothing(t *testing.T) {
 				o.Deliveries[0].Failure = &Failure{Code: errs.OutOfSpace}
 			}
 		})
+		if phase.Ended() && phase != JobFailed && phase != JobRemoved {
+			o.Deliveries[0].Done = true
+		}
 		task := runningTask()
 		task.Observe(o, testNow)
 		if task.Observe(o, testNow.Add(time.Hour)) {
@@ -154,6 +157,79 @@ func TestRetryIsForEndedTasksThatFailed(t *testing.T) {
 		}
 		if got && (task.State != StateQueued || task.Attempt != 2 || task.Job != "" || task.Error != nil) {
 			t.Errorf("%s: retried as %+v", s, task)
+		}
+	}
+}
+
+func TestATaskThatLeavesASharedJobIsCanceledWhenTheNodeKnows(t *testing.T) {
+	task := runningTask()
+	task.Cancel(testNow)
+	task.LeftAt = 5
+	others := &ObservedJob{ID: "j1", Revision: 4, Phase: JobDownloading, Deliveries: []ObservedDelivery{{Task: "other", Phase: JobDownloading}}}
+	if task.Observe(others, testNow) {
+		t.Fatalf("before the node knows: %s", task.State)
+	}
+	others.Revision = 5
+	if !task.Observe(others, testNow) || task.State != StateCanceled {
+		t.Fatalf("state %s", task.State)
+	}
+}
+
+func TestATaskThatComesTooLateForAJobGetsAnother(t *testing.T) {
+	task := runningTask()
+	late := observed(JobDelivered, func(o *ObservedJob) { o.Deliveries[0].Refused = true })
+	if task.Observe(late, testNow) && task.State != StateStarting {
+		t.Fatalf("while the job is there: %s", task.State)
+	}
+	late.Phase = JobDone
+	if !task.Observe(late, testNow) || task.State != StateQueued || task.Job != "" || task.Attempt != 1 {
+		t.Fatalf("%+v", task)
+	}
+}
+
+func TestADeliveredTaskSeedsUntilItsDeliveryDoesNot(t *testing.T) {
+	task := runningTask()
+	seeding := observed(JobSeeding, func(o *ObservedJob) { o.Deliveries[0].Done = true })
+	task.Observe(seeding, testNow)
+	if task.State != StateSeeding || task.DeliveredAt == nil {
+		t.Fatalf("%+v", task)
+	}
+	seeding.Deliveries[0].Phase = JobDelivered // another task has it seeded on
+	task.Observe(seeding, testNow)
+	if task.State != StateCompleted {
+		t.Fatalf("%+v", task)
+	}
+}
+
+func TestHaulTriesAgainByItselfWithinTheBudget(t *testing.T) {
+	task := runningTask()
+	task.Retries.Limit = 2
+	passing := observed(JobFailed, func(o *ObservedJob) { o.Failure = &Failure{Code: errs.SourceTimeout, Retryable: true} })
+	var pauses []time.Duration
+	for range 2 {
+		task.Observe(passing, testNow)
+		if !task.RetryLater(testNow) || task.State != StateQueued || task.Error == nil {
+			t.Fatalf("%+v", task)
+		}
+		pauses = append(pauses, task.Retries.NextAt.Sub(testNow))
+		task.Start(&Job{ID: "j1"}, testNow)
+	}
+	if pauses[0] != 3*time.Second || pauses[1] != 9*time.Second {
+		t.Errorf("pauses %v", pauses)
+	}
+	task.Observe(passing, testNow)
+	if task.RetryLater(testNow) || task.State != StateFailed || task.Attempt != 3 {
+		t.Errorf("beyond the budget: %+v", task)
+	}
+}
+
+func TestWhatCannotPassIsNotTriedAgain(t *testing.T) {
+	for _, f := range []Failure{{Code: errs.SourceNotFound}, {Code: errs.Stalled, Retryable: true}, {Code: errs.MetadataTimeout, Retryable: true}} {
+		task := runningTask()
+		task.Retries.Limit = 2
+		task.Observe(observed(JobFailed, func(o *ObservedJob) { o.Failure = &f }), testNow)
+		if task.RetryLater(testNow) {
+			t.Errorf("%s is tried again", f.Code)
 		}
 	}
 }
