@@ -58,6 +58,7 @@ func addToProto(r downloader.AddRequest) *pb.AddRequest {
 		Files:   indexesToProto(r.Files),
 		Paused:  r.Paused,
 		Limits:  limitsToProto(r.Limits),
+		Verify:  r.Verify,
 	}
 }
 

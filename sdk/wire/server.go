@@ -109,7 +109,7 @@ func (s *Server) Add(ctx context.Context, req *pb.AddRequest) (*pb.AddResponse, 
 		ref, err := d.Add(ctx, downloader.AddRequest{
 			JobID: req.GetJobId(), Source: sourceFromProto(req.GetSource()), Dir: req.GetDir(),
 			Options: req.GetOptions(), Files: indexesFromProto(req.GetFiles()), Paused: req.GetPaused(),
-			Limits: limitsFromProto(req.GetLimits()),
+			Limits: limitsFromProto(req.GetLimits()), Verify: req.GetVerify(),
 		})
 		return &pb.AddResponse{Ref: refToProto(ref)}, err
 	})

@@ -822,7 +822,8 @@ type AddRequest struct {
 	// Required. What to fetch.
 	Source *Source `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	// Required. The absolute path, as the daemon sees it, of the directory that
-	// everything goes to. It exists, and is empty at the first call.
+	// everything goes to. It exists, and is empty at the first call unless verify
+	// is set.
 	Dir string `protobuf:"bytes,3,opt,name=dir,proto3" json:"dir,omitempty"`
 	// Optional. A JSON object that matches the options schema.
 	Options []byte `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
@@ -835,7 +836,10 @@ type AddRequest struct {
 	Paused bool `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
 	// Required. The limits to begin with. Without CAPABILITY_SET_LIMITS it is
 	// empty, which says not to seed.
-	Limits        *Limits `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
+	Limits *Limits `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Optional. Says that dir may hold data of this job already: what is there is
+	// verified, and what is missing is loaded.
+	Verify        bool `protobuf:"varint,8,opt,name=verify,proto3" json:"verify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -917,6 +921,13 @@ func (x *AddRequest) GetLimits() *Limits {
 		return x.Limits
 	}
 	return nil
+}
+
+func (x *AddRequest) GetVerify() bool {
+	if x != nil {
+		return x.Verify
+	}
+	return false
 }
 
 // Limits bound what a job may use.
@@ -2531,7 +2542,7 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\tstate_dir\x18\x03 \x01(\tR\bstateDir\x12\x1d\n" +
 	"\n" +
 	"max_active\x18\x04 \x01(\x05R\tmaxActive\"\x13\n" +
-	"\x11ConfigureResponse\"\xe5\x01\n" +
+	"\x11ConfigureResponse\"\xfd\x01\n" +
 	"\n" +
 	"AddRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x122\n" +
@@ -2540,7 +2551,8 @@ const file_downloader_v1_downloader_proto_rawDesc = "" +
 	"\aoptions\x18\x04 \x01(\fR\aoptions\x12\x14\n" +
 	"\x05files\x18\x05 \x03(\x05R\x05files\x12\x16\n" +
 	"\x06paused\x18\x06 \x01(\bR\x06paused\x122\n" +
-	"\x06limits\x18\a \x01(\v2\x1a.haul.downloader.v1.LimitsR\x06limits\"\x82\x01\n" +
+	"\x06limits\x18\a \x01(\v2\x1a.haul.downloader.v1.LimitsR\x06limits\x12\x16\n" +
+	"\x06verify\x18\b \x01(\bR\x06verify\"\x82\x01\n" +
 	"\x06Limits\x12#\n" +
 	"\rdownload_rate\x18\x01 \x01(\x03R\fdownloadRate\x12\x1f\n" +
 	"\vupload_rate\x18\x02 \x01(\x03R\n" +
