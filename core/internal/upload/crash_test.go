@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,8 +59,10 @@ func TestACrashAnywhereDeliversOnce(t *testing.T) {
 		{name: "skip", policy: core.ConflictSkip, tellsMD5: true, sends: 1, want: tree{"home/d/e/c": "", "home/z": "Z"}},
 		{name: "overwrite by hash", policy: core.ConflictOverwrite, tellsMD5: true, sends: 1, want: tree{"home/a.bin": "AA", "home/d/b": "BBB", "home/d/e/c": "", "home/z": "Z"}},
 		{name: "overwrite by size", policy: core.ConflictOverwrite, sends: 2, want: tree{"home/a.bin": "AA", "home/d/b": "BBB", "home/d/e/c": "", "home/z": "Z"}},
-		{name: "names that are refused", tellsMD5: true, sends: 1, refuses: func(p string) bool { return strings.HasSuffix(p, "/e/c") && !strings.Contains(p, "(") },
-			want: tree{"home/a (1).bin": "AA", "home/d (1)/b": "BBB", "home/d (1)/e/c": "", "home/z": "Z"}},
+		{
+			name: "names that are refused", tellsMD5: true, sends: 1, refuses: func(p string) bool { return strings.HasSuffix(p, "/e/c") && !strings.Contains(p, "(") },
+			want: tree{"home/a (1).bin": "AA", "home/d (1)/b": "BBB", "home/d (1)/e/c": "", "home/z": "Z"},
+		},
 	}
 	files := tree{"a.bin": "AA", "d/b": "BBB", "d/e/c": "", "z": "Z"}
 	there := tree{"home/a.bin": "old", "home/d/b": "old"}
@@ -162,13 +165,19 @@ func TestRetractAndDiscardTouchOnlyWhatThePlanHasPut(t *testing.T) {
 		policy core.ConflictPolicy
 		change func(m *memory)
 		want   tree // after Retract
+		gone   bool // the job's directory
 	}{
 		{name: "as it was put", want: there},
+		{name: "the job's data is gone", gone: true, want: there},
 		{name: "a merged folder stays", policy: core.ConflictOverwrite, want: there},
-		{name: "what somebody has replaced stays", change: func(m *memory) { m.store("home/a", "replaced", m.files["home/a"].time) },
-			want: tree{"home/d/theirs": "x", "home/a": "replaced"}},
-		{name: "what somebody has put beside stays", change: func(m *memory) { m.store("home/n/theirs", "x", m.files["home/a"].time) },
-			want: tree{"home/d/theirs": "x", "home/n/theirs": "x"}},
+		{
+			name: "what somebody has replaced stays", change: func(m *memory) { m.store("home/a", "replaced", m.files["home/a"].time) },
+			want: tree{"home/d/theirs": "x", "home/a": "replaced"},
+		},
+		{
+			name: "what somebody has put beside stays", change: func(m *memory) { m.store("home/n/theirs", "x", m.files["home/a"].time) },
+			want: tree{"home/d/theirs": "x", "home/n/theirs": "x"},
+		},
 		{name: "what is gone is no trouble", change: func(m *memory) { m.lose("home/a") }, want: there},
 	}
 	for _, tt := range tests {
@@ -195,6 +204,11 @@ func TestRetractAndDiscardTouchOnlyWhatThePlanHasPut(t *testing.T) {
 			}
 			if tt.change != nil {
 				tt.change(m)
+			}
+			if tt.gone {
+				if err := os.RemoveAll(job.Source); err != nil {
+					t.Fatal(err)
+				}
 			}
 			before := m.has()
 			if err := u.Discard(job, plan); err != nil {

@@ -26,6 +26,9 @@ func (u *Uploader) Execute(ctx context.Context, job delivery.Job, p delivery.Pla
 	if err != nil {
 		return delivery.Result{}, err
 	}
+	if x.source, err = os.OpenRoot(job.Source); err != nil {
+		return delivery.Result{}, delivery.SourceError(err)
+	}
 	defer x.source.Close()
 	err = x.run(ctx)
 	return x.result(), err
@@ -36,7 +39,8 @@ func (u *Uploader) Execute(ctx context.Context, job delivery.Job, p delivery.Pla
 type execution struct {
 	*Uploader
 	target
-	job    delivery.Job
+	job delivery.Job
+	// source is the job's directory; nil where it is gone.
 	source *os.Root
 	plan   delivery.Plan
 	hooks  delivery.Hooks
@@ -62,13 +66,9 @@ func (u *Uploader) begin(job delivery.Job, p delivery.Plan, hooks delivery.Hooks
 	if err != nil {
 		return nil, err
 	}
-	source, err := os.OpenRoot(job.Source)
-	if err != nil {
-		return nil, delivery.SourceError(err)
-	}
 	p.Uploads = slices.Clone(p.Uploads)
 	x := &execution{
-		Uploader: u, target: to, job: job, source: source, plan: p, hooks: hooks,
+		Uploader: u, target: to, job: job, plan: p, hooks: hooks,
 		fresh: freshNames(p), only: map[int]bool{}, resumed: p.Begun, progress: progress{hooks: hooks},
 		failed: map[int]error{}, saver: newSaver(len(p.Uploads)),
 	}

@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"errors"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +28,9 @@ func (u *Uploader) Retract(ctx context.Context, job delivery.Job, p delivery.Pla
 	if err != nil {
 		return err
 	}
-	defer x.source.Close()
+	if x.source, err = os.OpenRoot(job.Source); err == nil {
+		defer x.source.Close()
+	}
 	return errors.Join(x.collect(ctx, x.retractFile), x.removeFolders(ctx))
 }
 
@@ -41,7 +44,6 @@ func (u *Uploader) Discard(job delivery.Job, p delivery.Plan) error {
 	if err != nil {
 		return err
 	}
-	defer x.source.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), discardTimeout)
 	defer cancel()
 	return x.collect(ctx, func(ctx context.Context, up *delivery.Upload) error {

@@ -175,7 +175,7 @@ func (x *execution) conflict(u *delivery.Upload) outcome {
 // lost: by its hash, else by its time, else by its size where nothing had the
 // name before.
 func (x *execution) ours(u *delivery.Upload, there *storage.Object) (hash string, ours bool, err error) {
-	if there.Dir || there.Size != u.Size || contradicts(there, u.Hash) {
+	if x.source == nil || there.Dir || there.Size != u.Size || contradicts(there, u.Hash) {
 		return "", false, nil
 	}
 	want := strongest(there)

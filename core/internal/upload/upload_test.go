@@ -26,23 +26,35 @@ func TestNamesThatAreTaken(t *testing.T) {
 		paths  string
 		code   errs.Code
 	}{
-		{name: "nothing is there", want: tree{"home/a.bin": "A", "home/d/b": "B", "home/d/e/c": "C", "home/empty": ""},
-			paths: "a.bin|d/b|d/e/c|empty"},
-		{name: "rename gives top-level names a number", there: tree{"home/a.bin": "old", "home/d/b": "old"},
+		{
+			name: "nothing is there", want: tree{"home/a.bin": "A", "home/d/b": "B", "home/d/e/c": "C", "home/empty": ""},
+			paths: "a.bin|d/b|d/e/c|empty",
+		},
+		{
+			name: "rename gives top-level names a number", there: tree{"home/a.bin": "old", "home/d/b": "old"},
 			want:  tree{"home/a (1).bin": "A", "home/d (1)/b": "B", "home/d (1)/e/c": "C", "home/empty": ""},
-			paths: "a (1).bin|d (1)/b|d (1)/e/c|empty"},
-		{name: "skip leaves single files and delivers the rest", policy: core.ConflictSkip, there: tree{"home/a.bin": "old", "home/d/b": "old"},
+			paths: "a (1).bin|d (1)/b|d (1)/e/c|empty",
+		},
+		{
+			name: "skip leaves single files and delivers the rest", policy: core.ConflictSkip, there: tree{"home/a.bin": "old", "home/d/b": "old"},
 			want:  tree{"home/d/e/c": "C", "home/empty": ""},
-			paths: "-a.bin|-d/b|d/e/c|empty"},
-		{name: "skip delivers nothing into what is a file", policy: core.ConflictSkip, there: tree{"home/d": "old"},
+			paths: "-a.bin|-d/b|d/e/c|empty",
+		},
+		{
+			name: "skip delivers nothing into what is a file", policy: core.ConflictSkip, there: tree{"home/d": "old"},
 			want:  tree{"home/a.bin": "A", "home/empty": ""},
-			paths: "a.bin|-d/b|-d/e/c|empty"},
-		{name: "overwrite replaces files and merges folders", policy: core.ConflictOverwrite,
+			paths: "a.bin|-d/b|-d/e/c|empty",
+		},
+		{
+			name: "overwrite replaces files and merges folders", policy: core.ConflictOverwrite,
 			there: tree{"home/a.bin": "old", "home/d/b": "older", "home/d/other": "x"},
 			want:  tree{"home/a.bin": "A", "home/d/b": "B", "home/d/e/c": "C", "home/empty": ""},
-			paths: "a.bin|d/b|d/e/c|empty"},
-		{name: "overwrite does not replace a folder by a file", policy: core.ConflictOverwrite,
-			there: tree{"home/a.bin/x": "old"}, code: errs.DestinationExists},
+			paths: "a.bin|d/b|d/e/c|empty",
+		},
+		{
+			name: "overwrite does not replace a folder by a file", policy: core.ConflictOverwrite,
+			there: tree{"home/a.bin/x": "old"}, code: errs.DestinationExists,
+		},
 		{name: "fail fails", policy: core.ConflictFail, there: tree{"home/d/x": "old"}, code: errs.DestinationExists},
 		{name: "a file in place of the destination", there: tree{"home": "file"}, code: errs.DestinationReadOnly},
 	}
@@ -161,20 +173,34 @@ func TestNamesThatTheStorageRefuses(t *testing.T) {
 		policy  core.ConflictPolicy
 		code    errs.Code
 	}{
-		{name: "characters of a file", refuses: windows, files: tree{"d/a?.bin": "A", "d/b": "B"},
-			want: tree{"home/d/a_.bin": "A", "home/d/b": "B"}},
-		{name: "characters of a folder", refuses: windows, files: tree{"d: x/a": "A", "d: x/b?": "B", "d: x/e/c": "C"},
-			want: tree{"home/d_ x/a": "A", "home/d_ x/b_": "B", "home/d_ x/e/c": "C"}},
-		{name: "two names that become one", refuses: windows, files: tree{"a:": "A", "a?": "B", "a_": "C"},
-			want: tree{"home/a_ (1)": "A", "home/a_ (2)": "B", "home/a_": "C"}},
-		{name: "reserved names and ends", refuses: windows, files: tree{"con.txt": "A", "dot.": "B"},
-			want: tree{"home/_con.txt": "A", "home/dot_": "B"}},
-		{name: "length", refuses: func(p string) bool { return len(filepath.Base(p)) > 120 }, files: tree{long + ".bin": "A"},
-			want: tree{"home/" + strings.Repeat("ü", 58) + ".bin": "A"}},
-		{name: "everything", refuses: func(p string) bool { return strings.Contains(p, "x") }, files: tree{"x": "A", "y": "B"},
-			want: tree{"home/y": "B"}, code: errs.NameNotPossible},
-		{name: "another policy than rename", refuses: windows, files: tree{"a?": "A", "y": "B"}, policy: core.ConflictFail,
-			want: tree{"home/y": "B"}, code: errs.NameNotPossible},
+		{
+			name: "characters of a file", refuses: windows, files: tree{"d/a?.bin": "A", "d/b": "B"},
+			want: tree{"home/d/a_.bin": "A", "home/d/b": "B"},
+		},
+		{
+			name: "characters of a folder", refuses: windows, files: tree{"d: x/a": "A", "d: x/b?": "B", "d: x/e/c": "C"},
+			want: tree{"home/d_ x/a": "A", "home/d_ x/b_": "B", "home/d_ x/e/c": "C"},
+		},
+		{
+			name: "two names that become one", refuses: windows, files: tree{"a:": "A", "a?": "B", "a_": "C"},
+			want: tree{"home/a_ (1)": "A", "home/a_ (2)": "B", "home/a_": "C"},
+		},
+		{
+			name: "reserved names and ends", refuses: windows, files: tree{"con.txt": "A", "dot.": "B"},
+			want: tree{"home/_con.txt": "A", "home/dot_": "B"},
+		},
+		{
+			name: "length", refuses: func(p string) bool { return len(filepath.Base(p)) > 120 }, files: tree{long + ".bin": "A"},
+			want: tree{"home/" + strings.Repeat("ü", 58) + ".bin": "A"},
+		},
+		{
+			name: "everything", refuses: func(p string) bool { return strings.Contains(p, "x") }, files: tree{"x": "A", "y": "B"},
+			want: tree{"home/y": "B"}, code: errs.NameNotPossible,
+		},
+		{
+			name: "another policy than rename", refuses: windows, files: tree{"a?": "A", "y": "B"}, policy: core.ConflictFail,
+			want: tree{"home/y": "B"}, code: errs.NameNotPossible,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
