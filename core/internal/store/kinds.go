@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -47,6 +46,7 @@ const (
 	countState      = "task.count/state/"
 	countOwner      = "task.count/owner/"
 	countDownloader = "task.count/downloader/"
+	countStorage    = "task.count/storage/"
 )
 
 func newKinds(box *secret.Box) *kinds {
@@ -77,10 +77,7 @@ func newKinds(box *secret.Box) *kinds {
 			unique: func(n *core.Node) []string { return []string{nodeNames + n.Name} },
 		},
 		downloader: withSealedOptions(downloaderKind(box), box, func(d *core.Downloader) *json.RawMessage { return &d.Options }),
-		storage: kind[core.Storage]{
-			name: "storage", id: func(s *core.Storage) string { return string(s.ID) },
-			unique: func(s *core.Storage) []string { return []string{storageNames + s.Name} },
-		},
+		storage: storageKind(box),
 		idempotency: kind[Idempotency]{
 			name: "idempotency", id: func(i *Idempotency) string { return idempotencyID(i.Owner, i.Key) },
 			entries: func(i *Idempotency) []string {
@@ -105,11 +102,15 @@ func taskEntries(t *core.Task) []string {
 		taskStateIndex+string(t.State)+"/"+string(t.ID))
 }
 
+// taskCounters counts a deleted task for its storage alone, until it has ended.
 func taskCounters(t *core.Task) []string {
-	if t.DeletedAt != nil {
-		return nil
+	out := make([]string, 0, 4)
+	if !t.State.Ended() && t.Destination.Storage != "" {
+		out = append(out, countStorage+string(t.Destination.Storage))
 	}
-	out := make([]string, 0, 3)
+	if t.DeletedAt != nil {
+		return out
+	}
 	out = append(out, countState+string(t.State), countOwner+string(t.Owner)+"/"+string(t.State))
 	if t.Downloader != "" {
 		out = append(out, countDownloader+string(t.Downloader)+"/"+string(t.State))
@@ -152,44 +153,4 @@ type Idempotency struct {
 func idempotencyID(owner core.UserID, key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return string(owner) + "." + hex.EncodeToString(sum[:])
-}
-
-// sealedDownloader is a downloader as it is stored.
-type sealedDownloader struct {
-	core.Downloader
-	// Settings are sealed; the record's key is what they are bound to.
-	Settings []byte `json:"settings,omitempty"`
-}
-
-func downloaderKind(box *secret.Box) kind[core.Downloader] {
-	return kind[core.Downloader]{
-		name: "downloader", id: func(d *core.Downloader) string { return string(d.ID) },
-		unique: func(d *core.Downloader) []string { return []string{downloaderNames + d.Name} },
-		marshal: func(key string, d *core.Downloader) ([]byte, error) {
-			sealed := sealedDownloader{Downloader: *d}
-			if len(d.Settings) > 0 {
-				sealed.Settings = box.Seal(d.Settings, []byte(key))
-			}
-			return json.Marshal(sealed)
-		},
-		unmarshal: func(key string, b []byte, d *core.Downloader) error {
-			var sealed sealedDownloader
-			if err := json.Unmarshal(b, &sealed); err != nil {
-				return err
-			}
-			*d = sealed.Downloader
-			if len(sealed.Settings) == 0 {
-				return nil
-			}
-			var err error
-			d.Settings, err = box.Open(sealed.Settings, []byte(key))
-			return err
-		},
-		same: sameDownloader,
-	}
-}
-
-// sameDownloader also compares what a downloader's JSON leaves out.
-func sameDownloader(a, b *core.Downloader) bool {
-	return samePlain(a, b) && bytes.Equal(a.Settings, b.Settings)
 }

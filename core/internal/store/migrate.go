@@ -25,7 +25,9 @@ type migration struct {
 
 // migrations is append-only: what was released stays as it is. Versions count
 // from firstVersion+1 without a gap.
-var migrations = []migration{}
+var migrations = []migration{
+	{version: 2, name: "let tasks share jobs", run: shareJobs},
+}
 
 // Backuper is a KV that can copy itself.
 type Backuper interface {

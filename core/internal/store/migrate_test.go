@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/core/internal/store/bolt"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -36,6 +38,14 @@ func (f *fixture) reopen(t *testing.T, list ...store.Migration) error {
 	return err
 }
 
+// older returns a store that no migration has touched yet.
+func older(t *testing.T) *fixture {
+	t.Helper()
+	f := open(t)
+	f.spoil(t, "meta/schema", "1")
+	return f
+}
+
 func (f *fixture) backups(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(f.dir, "haul.db.backup-*"))
@@ -46,7 +56,7 @@ func (f *fixture) backups(t *testing.T) []string {
 }
 
 func TestAnOlderDatabaseIsBackedUpAndMigrated(t *testing.T) {
-	f := open(t)
+	f := older(t)
 	f.create(t, newTask(alice, "queued"))
 	if err := f.reopen(t, write(2, "mark", "2"), write(3, "mark", "3")); err != nil {
 		t.Fatal(err)
@@ -84,7 +94,7 @@ func TestAnOlderDatabaseIsBackedUpAndMigrated(t *testing.T) {
 
 func TestANewDatabaseNeedsNoMigration(t *testing.T) {
 	f := open(t)
-	if got := f.dump(t, "meta/")["meta/schema"]; got != "1" {
+	if got := f.dump(t, "meta/")["meta/schema"]; got != "2" {
 		t.Errorf("a new one has version %q", got)
 	}
 	if len(f.backups(t)) != 0 {
@@ -93,7 +103,7 @@ func TestANewDatabaseNeedsNoMigration(t *testing.T) {
 }
 
 func TestAMigrationThatFailsGoesOnAtTheNextStart(t *testing.T) {
-	f := open(t)
+	f := older(t)
 	broken := store.Migration{Version: 3, Run: func(context.Context, store.KV) error { return errors.New("no") }}
 	err := f.reopen(t, write(2, "two", "done"), broken)
 	wantCode(t, err, errs.Unavailable)
@@ -112,7 +122,7 @@ func TestAMigrationThatFailsGoesOnAtTheNextStart(t *testing.T) {
 }
 
 func TestWithoutABackupNothingIsMigrated(t *testing.T) {
-	f := open(t)
+	f := older(t)
 	if err := os.WriteFile(filepath.Join(f.dir, "haul.db.backup-v1-20260102T030405Z"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -158,5 +168,51 @@ func TestTheReleasedMigrationsCountWithoutAGap(t *testing.T) {
 		if version != i+2 {
 			t.Errorf("the migration at %d has version %d", i, version)
 		}
+	}
+}
+
+func TestTheJobsOfVersion1CanBeShared(t *testing.T) {
+	f := older(t)
+	f.spoil(t, "task/t1", "\x01"+`{"id":"t1","owner":"u1","state":"downloading","job":"j1","selection":[0,2],"destination":{"storage":"s1","path":"p"}}`)
+	f.spoil(t, "task/t2", "\x01"+`{"id":"t2","owner":"u2","state":"completed","destination":{"storage":"s1","path":""}}`)
+	f.spoil(t, "task/t3", "\x01"+`{"id":"t3","owner":"u2","state":"queued","destination":{"storage":"s2","path":""}}`)
+	f.spoil(t, "job/j1", "\x01"+`{"id":"j1","node":"n","downloader":"d","revision":4,"wish":"pause","info_hash":"ab","files":[0,2],`+
+		`"limits":{"DownloadRate":7},"deliveries":[{"task":"t1","storage":"s1","path":"alice/p","attempt":1}]}`)
+	f.spoil(t, "job/j2", "\x01"+`{"id":"j2","node":"n","downloader":"d","revision":1,"wish":"run","info_hash":"ab","deliveries":[{"task":"t9"}]}`)
+	f.spoil(t, "job/j3", "broken")
+	for range 2 { // a crash may have it run again
+		f.spoil(t, "meta/schema", "1")
+		for _, b := range f.backups(t) {
+			if err := os.Remove(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := store.New(t.Context(), f.kv, store.Options{Box: f.box})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Store = s
+		job, err := f.Job(t.Context(), "j1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := job.Deliveries[0]; d.Owner != "u1" || !slices.Equal(d.Selection.Indexes, []int{0, 2}) || !d.Paused || d.Limits.DownloadRate != 7 {
+			t.Errorf("delivery %+v", d)
+		}
+		for id, want := range map[core.StorageID]bool{"s1": true, "s2": true, "s3": false} {
+			if used, err := f.StorageInUse(t.Context(), id); err != nil || used != want {
+				t.Errorf("storage %s in use: %v, %v", id, used, err)
+			}
+		}
+		f.update(t, func(tx *store.Tx) error {
+			shared, err := tx.JobByHash("n", "d", "ab")
+			if err != nil || shared.ID != "j1" {
+				t.Errorf("by hash: %+v, %v", shared, err)
+			}
+			return nil
+		})
+	}
+	if other, err := f.Job(t.Context(), "j2"); err != nil || other.InfoHash != "" {
+		t.Errorf("the second of the same hash: %+v, %v", other, err)
 	}
 }

@@ -31,11 +31,11 @@ var (
 	exampleGroup = core.Group{ID: "g1", Name: "users", Permissions: []core.Permission{core.PermissionDownload}, CreatedAt: then}
 	exampleToken = core.Token{ID: "t1", User: "u1", Name: "login", Hash: "abcd", CreatedAt: then, ExpiresAt: then.Add(time.Hour)}
 	exampleNode  = core.Node{ID: "n1", Name: "local", CreatedAt: then}
-	exampleStore = core.Storage{ID: "s1", Name: "local", Kind: core.StorageLocal, Root: "/srv", CreatedAt: then}
+	exampleStore = core.Storage{ID: "s1", Name: "local", Kind: "s3", Settings: []byte(`{"secret_key": "hunter2"}`), Revision: 2, CreatedAt: then}
 	exampleJob   = core.Job{
 		ID: "j1", Node: "n1", Downloader: "d1", Revision: 2, Wish: core.JobRun, ContentOf: "t1", InfoHash: "ab",
 		Source:     core.TaskSource{Kind: downloader.SourceTorrent, URI: "x.torrent", Uploaded: true},
-		Deliveries: []core.Delivery{{Task: "t1", Storage: "s1", Path: "alice/x", Attempt: 1}}, CreatedAt: then,
+		Deliveries: []core.Delivery{{Task: "t1", Storage: "s1", Path: "alice/x", Attempt: 1, Owner: "u1"}}, CreatedAt: then,
 	}
 	exampleDownloader = core.Downloader{
 		ID: "d1", Name: "aria2", Node: "n1", Plugin: "aria2", Enabled: true, Settings: []byte(`{"secret": "hunter2"}`),
@@ -144,7 +144,7 @@ func TestTheStoredFormStays(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%s = %q\n", key, value))
 	}
 	slices.Sort(lines)
-	got, path := strings.Join(lines, ""), filepath.Join("testdata", "schema-v1.txt")
+	got, path := strings.Join(lines, ""), filepath.Join("testdata", "schema-v2.txt")
 	if *update {
 		if err := errors.Join(os.MkdirAll("testdata", 0o750), os.WriteFile(path, []byte(got), 0o600)); err != nil {
 			t.Fatal(err)

@@ -37,6 +37,20 @@ func (s *Store) TaskCounts(ctx context.Context) (*TaskCounts, error) {
 	return c, nil
 }
 
+// StorageInUse reports whether tasks that have not ended deliver to a storage,
+// deleted ones too.
+func (s *Store) StorageInUse(ctx context.Context, id core.StorageID) (bool, error) {
+	if !validID(string(id)) {
+		return false, nil
+	}
+	e, err := s.get(ctx, countStorage+string(id))
+	if err != nil || e == nil {
+		return false, err
+	}
+	n, err := strconv.ParseInt(string(e.Value), 10, 64)
+	return n > 0 || err != nil, nil //nolint:nilerr // a damaged counter must not cost a storage
+}
+
 // nested files counters named ID/STATE.
 func nested[ID ~string](into map[ID]map[core.TaskState]int64) func(string, int64) {
 	return func(name string, n int64) {
