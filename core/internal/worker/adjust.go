@@ -15,6 +15,8 @@ import (
 type applied struct {
 	// Paused is the last order to stop or go on.
 	Paused bool `json:"paused,omitempty"`
+	// ForSpace says that this was for want of space.
+	ForSpace bool `json:"for_space,omitempty"`
 	// Files are the indexes of the wanted files; empty wants all.
 	Files   []int             `json:"files,omitempty"`
 	Limits  downloader.Limits `json:"limits,omitzero"`
@@ -49,7 +51,7 @@ func (j *job) added(req *downloader.AddRequest) {
 
 // wantsPause reports whether the downloader shall stop the job: since everybody
 // wants that, or for want of space.
-func (n *Node) wantsPause(j *job) bool { return j.Job.Wish == core.JobPause }
+func (n *Node) wantsPause(j *job) bool { return j.Job.Wish == core.JobPause || n.spacePaused(j) }
 
 // adjusts returns the order that the downloader has to be given next, and when.
 func (n *Node) adjusts(j *job) (adjustment, time.Time) {
@@ -208,9 +210,9 @@ func (j *job) apply(e stepDone) {
 	case adjustLimits:
 		j.Applied.Limits = e.limits
 	case adjustPause:
-		j.Applied.Paused = true
+		j.Applied.Paused, j.Applied.ForSpace = true, j.Job.Wish == core.JobRun
 	case adjustResume:
-		j.Applied.Paused, j.Applied.Resumes = false, e.resumes
+		j.Applied.Paused, j.Applied.ForSpace, j.Applied.Resumes = false, false, e.resumes
 		j.ran = false
 	}
 	if !reflect.DeepEqual(was, j.Applied) {

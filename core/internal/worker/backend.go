@@ -64,6 +64,8 @@ type backend struct {
 	wasTested bool
 	lastTest  time.Time
 
+	listing listing
+
 	watching   bool
 	noWatch    bool
 	watchTries int
@@ -223,6 +225,7 @@ func (n *Node) setHealth(b *backend, state core.HealthState, err error) {
 	for id, j := range n.jobs {
 		if j.Job.Downloader == b.want.ID && !j.Phase.Ended() {
 			n.dirty[id] = struct{}{}
+			n.touchLater(j) // its deadlines depend on it
 		}
 	}
 }

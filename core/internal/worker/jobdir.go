@@ -202,24 +202,3 @@ func (d *jobDirs) empty(id core.JobID) error {
 	}
 	return d.root.Remove(filepath.Join(string(id), markerName))
 }
-
-// removeOrphans removes marked directories of jobs that the journal does not
-// know; no job can refer to them any more.
-func (n *Node) removeOrphans() error {
-	entries, err := os.ReadDir(n.dirs.path)
-	if err != nil {
-		return fmt.Errorf("read the jobs' directory: %w", err)
-	}
-	for _, e := range entries {
-		id, err := core.ParseID[core.JobID](e.Name())
-		if err != nil || !e.IsDir() || n.jobs[id] != nil || n.unreadable[keyJob+e.Name()] {
-			continue
-		}
-		if err := n.dirs.remove(id); err != nil {
-			n.log.Warn("a directory without a job stays", "job", id, "err", err)
-			continue
-		}
-		n.log.Info("directory without a job removed", "job", id)
-	}
-	return nil
-}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/store"
@@ -44,19 +46,26 @@ func TestOnlyMarkedDirectoriesWithoutAJobAreRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.start()
-	entries, err := os.ReadDir(jobs)
-	if err != nil {
-		t.Fatal(err)
+	r = w.start()
+	r.send(w.full(job))
+	left := func() (names []string) {
+		entries, err := os.ReadDir(jobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
 	}
-	var left []string
-	for _, e := range entries {
-		left = append(left, e.Name())
+	deadline := time.Now().Add(10 * time.Second)
+	for slices.Contains(left(), orphan) && time.Now().Before(deadline) {
+		runtime.Gosched()
 	}
 	want := []string{string(job.ID), unmarked, strange, unreadable, "other"}
 	slices.Sort(want)
-	if !slices.Equal(left, want) {
-		t.Errorf("left are %v, want %v", left, want)
+	if got := left(); !slices.Equal(got, want) {
+		t.Errorf("left are %v, want %v", got, want)
 	}
 	if _, err := os.Stat(filepath.Join(outside, "precious")); err != nil {
 		t.Error("a link was followed")

@@ -17,6 +17,7 @@ import (
 //	content/<id>      the torrent or metalink file of a job, as it is
 //	downloader/<id>   downloaderRecord
 //	storage/<id>      core.DesiredStorage
+//	orphan/<kind>/…   orphan
 //
 // A record is a version byte and JSON.
 const (
@@ -24,6 +25,7 @@ const (
 	keyContent    = "content/"
 	keyDownloader = "downloader/"
 	keyStorage    = "storage/"
+	keyOrphan     = "orphan/"
 
 	recordVersion = 1
 )
@@ -133,6 +135,9 @@ func (n *Node) load(ctx context.Context) error {
 	bad := func(err error, kind, id string) {
 		n.unreadable[kind+id] = true
 		n.log.Error("a record of the journal cannot be read", "record", kind+id, "err", err)
+	}
+	if err := n.loadOrphans(ctx); err != nil {
+		return err
 	}
 	err := n.journal.each(ctx, keyStorage, func(id string, value []byte) error {
 		var s core.DesiredStorage

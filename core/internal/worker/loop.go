@@ -44,6 +44,8 @@ type state struct {
 	dirty                          map[core.JobID]struct{} // to be reported
 	reported                       map[core.JobID]core.ObservedJob
 	downloadersDirty, pluginsDirty bool
+
+	guards
 }
 
 func newState() state {
@@ -98,6 +100,7 @@ func (n *Node) drain() {
 // turn brings everything up to what the events have changed.
 func (n *Node) turn(now time.Time) {
 	n.wake = time.Time{}
+	n.guard(now)
 	for len(n.timers) > 0 && !n.timers[0].at.After(now) {
 		if t, ok := heap.Pop(&n.timers).(timer); ok && n.jobs[t.job] != nil {
 			n.touched[t.job] = struct{}{}

@@ -96,8 +96,11 @@ func (j *job) observedPhase() core.JobPhase {
 	if j.Phase != core.JobQueued {
 		return j.Phase
 	}
-	if j.hasData {
+	switch {
+	case j.hasData:
 		return core.JobDownloaded
+	case j.phase == core.JobPaused && j.waitingForSpace() != nil:
+		return core.JobDownloading // nobody wanted the pause
 	}
 	return cmp.Or(j.phase, core.JobQueued)
 }
@@ -135,6 +138,9 @@ func (n *Node) waiting(j *job) *core.Waiting {
 	}
 	if j.Ending != 0 {
 		return &core.Waiting{Code: core.WaitingForRemoval, Message: "The downloader has not confirmed the removal yet."}
+	}
+	if w := j.waitingForSpace(); w != nil {
+		return w
 	}
 	if w := n.waitingForOrder(j); w != nil {
 		return w

@@ -21,6 +21,7 @@ func (n *Node) onOrders(e ordered) {
 		n.orderJob(&o.Jobs[i])
 	}
 	if o.Full {
+		n.orphans.informed = true
 		n.dropUnwanted(wanted)
 	}
 	for _, id := range o.Forget {

@@ -29,6 +29,7 @@ type record struct {
 	InfoHash string          `json:"info_hash,omitempty"`
 	Total    int64           `json:"total,omitempty"`
 	Uploaded int64           `json:"uploaded,omitempty"`
+	Clocks   clocks          `json:"clocks,omitzero"`
 	// Files are all files, wanted or not, once known.
 	Files []downloader.File `json:"files,omitempty"`
 	// Lost counts how often the downloader had lost the job.
@@ -106,6 +107,11 @@ type job struct {
 	fileCount int
 	// choice is what all tasks together want, nil where it must be found anew.
 	choice *choice
+	// sizedFor is the choice that has choiceSize.
+	sizedFor   *choice
+	choiceSize int64
+	room       room
+	timing     timing
 	// uploadedBefore is what was sent before the downloader began to count anew;
 	// sentAt is when somebody last took a byte.
 	uploadedBefore int64

@@ -46,6 +46,8 @@ func (n *Node) handle(e event) {
 		n.pluginsDirty = true
 	case testAsked:
 		n.onTestAsked(e)
+	default:
+		n.onGuardEvent(e)
 	}
 }
 
@@ -76,6 +78,7 @@ func (n *Node) onStepDone(e stepDone) {
 		n.onReleased(j, e)
 	case stepRemove:
 		n.onRemoved(j, e)
+		n.spaceChanged()
 	}
 }
 
@@ -93,6 +96,7 @@ func (n *Node) onDeliveryStep(e stepDone) {
 		n.onPlanned(j, d, e)
 	case stepDeliver:
 		n.onDelivered(j, d, e)
+		n.spaceChanged()
 	case stepRetract:
 		n.onRetracted(j, d, e)
 	}
@@ -275,6 +279,8 @@ func (j *job) beginAnew() {
 
 // learn keeps a status, and reports whether it tells anything new.
 func (n *Node) learn(j *job, s *downloader.Status) bool {
+	n.noticeSize(j, s)
+	n.noticeBytes(j, s)
 	phase, known := daemonPhases[s.Phase]
 	if !known {
 		phase = j.phase

@@ -192,6 +192,7 @@ func (j *job) another(d *deliveryRecord) bool {
 // advance settles a job, and queues the steps that it needs.
 func (n *Node) advance(j *job, now time.Time) {
 	n.settle(j, now)
+	n.guardDeadlines(j, now)
 	if j.changed {
 		n.unsaved[j.Job.ID] = struct{}{}
 	}
@@ -308,6 +309,9 @@ func (n *Node) pumpPool(p *pool, b *backend, now time.Time) {
 		if j.step != nil || kind == stepNone || at.After(now) || n.poolOf(j, kind) != p {
 			n.touchLater(j)
 			continue
+		}
+		if kind == stepAdd && n.spaceFor(j, now) != nil {
+			continue // it is touched when there is room
 		}
 		n.begin(j, nil, kind, p, b)
 	}

@@ -105,6 +105,8 @@ func (n *Node) probe(ctx context.Context, d downloader.Driver, want core.Desired
 	if err != nil {
 		return failed(err)
 	}
+	n.orphans.probes.begin(id)
+	defer n.orphans.probes.end(id)
 	if err := n.dirs.make(id); err != nil {
 		return failed(errors.Join(err, n.dirs.remove(id)))
 	}

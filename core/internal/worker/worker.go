@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,6 +83,14 @@ type Options struct {
 	HTTPClient *http.Client
 	// TorrentLimit is their size in bytes.
 	TorrentLimit int64
+	// MinFree is what downloads leave free on the file system that they go to,
+	// but no more than 5 % of it; 0 lets them fill it.
+	MinFree int64
+	// FreeSpace measures the file system of a path; nil asks the kernel.
+	FreeSpace func(path string) (free, total int64, err error)
+	// OrphanGrace is how long directories and downloaders' jobs are kept that no
+	// job of the node refers to.
+	OrphanGrace time.Duration
 	// Registerer takes the metrics; nil means none.
 	Registerer prometheus.Registerer
 }
@@ -125,8 +134,11 @@ func New(o Options) (*Node, error) {
 			return nil, fmt.Errorf("find the download folder: %w", err)
 		}
 	}
+	if o.FreeSpace == nil {
+		o.FreeSpace = statfs
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Node{
+	n := &Node{
 		log: o.Logger, now: o.Clock, host: o.Host, deliverer: o.Deliverer, uploader: o.Uploader, verifyCopies: o.VerifyCopies,
 		journal: &journal{kv: o.KV, box: o.Box},
 		dirs:    &jobDirs{path: downloads, nodeDir: dir},
@@ -138,20 +150,18 @@ func New(o Options) (*Node, error) {
 		ctx:     ctx, cancel: cancel,
 		contents: make(chan struct{}, contentsAtOnce),
 		state:    newState(),
-	}, nil
+	}
+	n.guards = newGuards(&o)
+	return n, nil
 }
 
-// Start reads the journal, looks for plugins, removes directories that nothing
-// refers to, and lets all jobs go on. A plugin that cannot be used is reported,
+// Start reads the journal, looks for plugins, and lets all jobs go on. A plugin that cannot be used is reported,
 // not returned. A node whose Start failed has started nothing.
 func (n *Node) Start(ctx context.Context) error {
 	if err := n.load(ctx); err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
 	if err := n.dirs.open(); err != nil {
-		return err
-	}
-	if err := n.removeOrphans(); err != nil {
 		return err
 	}
 	if err := n.host.Rescan(ctx); err != nil {
