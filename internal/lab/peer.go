@@ -11,6 +11,7 @@ import (
 
 // The message ids of BEP 3, 6 and 10.
 const (
+	msgChoke    = 0
 	msgUnchoke  = 1
 	msgBitfield = 5
 	msgRequest  = 6
