@@ -86,6 +86,8 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 	s.tasks, err = tasks.New(ctx, tasks.Options{
 		Store: st, Registry: s.nodes, Logger: log.Named("tasks"), Clock: time.Now,
 		TorrentLimit: int64(c.TorrentLimit), OnTransition: s.metrics.TaskTransition,
+		Deadlines: core.Deadlines{Metadata: c.MetadataTimeout, Stall: c.StallTimeout, Total: c.TotalTimeout},
+		Hold:      c.HeldFor, RetryLimit: c.RetryLimit,
 	})
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	node, err = worker.New(worker.Options{
 		Dir: dir, Downloads: s.config.Downloads, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery"), delivery.WithFailpoint(func(at string) { failpoint.HitOf("delivery", at) })),
 		Logger: log, Clock: time.Now, HTTPClient: worker.NewHTTPClient(), TorrentLimit: int64(s.config.TorrentLimit),
+		MinFree: int64(s.config.MinFree), OrphanGrace: s.config.OrphanGrace, VerifyCopies: s.config.VerifyCopies,
 		Registerer: s.metrics.Registry(),
 	})
 	if err != nil {
