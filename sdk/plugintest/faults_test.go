@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -221,7 +222,10 @@ func faults(p *scripted.Plugin) map[string]struct {
 func duplicates() broken {
 	return drives(func(f *faulty, _ downloader.Config) {
 		const again = "-again"
+		var mu sync.Mutex // lets no two adds see that the job is not there
 		f.add = func(ctx context.Context, req downloader.AddRequest) (downloader.Ref, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			id := req.JobID
 			st, err := f.whole.Check(ctx, []downloader.Ref{{JobID: id}})
 			if err == nil && !st[0].Phase.HasData() && st[0].Phase != downloader.PhaseGone {

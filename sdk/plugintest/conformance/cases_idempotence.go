@@ -78,12 +78,12 @@ func addTwiceAtOnce(c *C) {
 	}
 	j.ref = refs[0]
 	j.awaitMoving()
-	c.isOne(j, refs[len(refs)-1])
+	c.isOne(j, refs[1:]...)
 }
 
-// isOne ends the case unless both refs are of one job, the only one: removing it
-// by the one is removing it for the other, and nothing is loaded afterwards.
-func (c *C) isOne(j *job, other downloader.Ref) {
+// isOne ends the case unless all refs are of one job, the only one: removing it
+// by one of them is removing it for the others, and nothing is loaded afterwards.
+func (c *C) isOne(j *job, others ...downloader.Ref) {
 	if lister, ok := j.d.(downloader.Lister); ok && slices.Contains(c.desc.Capabilities, downloader.CapabilityList) {
 		jobs, err := lister.List(c.within(orderTimeout))
 		c.must("List", err)
@@ -91,12 +91,16 @@ func (c *C) isOne(j *job, other downloader.Ref) {
 			c.failf("List names the job %d times.", n)
 		}
 	}
-	if st := c.statusOf(j.d, other); st.Phase == downloader.PhaseGone || st.Phase == downloader.PhaseFailed {
-		c.failf("With the Ref of the second Add the job is %s.", st.Phase)
+	for _, other := range others {
+		if st := c.statusOf(j.d, other); st.Phase == downloader.PhaseGone || st.Phase == downloader.PhaseFailed {
+			c.failf("With the Ref of another Add the job is %s.", st.Phase)
+		}
 	}
 	j.remove(true)
-	if !j.isGone(other) {
-		c.failf("After one Remove the job is still there for the Ref of the second Add.")
+	for _, other := range others {
+		if !j.isGone(other) {
+			c.failf("After one Remove the job is still there for the Ref of another Add.")
+		}
 	}
 	if !j.idle() {
 		c.failf("After one Remove the source is still being loaded.")
