@@ -80,6 +80,39 @@ func (j *job) dataFor(d *deliveryRecord) delivery.DataUse {
 	return delivery.DataCopy
 }
 
+// mustCheck reports whether a delivery that fails where a name is taken has to
+// be held against the destination: as soon as its names are known.
+func (j *job) mustCheck(d *deliveryRecord) bool {
+	return d.Want.OnConflict == core.ConflictFail && d.Plan == nil && len(j.Files) > 0 && !j.dataIsThere() &&
+		d.checked != targetOf(&d.Want)
+}
+
+// checker returns a function that looks whether the names are free.
+func (n *Node) checker(j *job, d *deliveryRecord, s *step) func(context.Context) stepDone {
+	s.target = targetOf(&d.Want)
+	job, err := n.deliveryJob(j, d, s.target, delivery.DataCopy)
+	return func(ctx context.Context) stepDone {
+		if err == nil {
+			err = n.delivererOf(&job).Check(ctx, job)
+		}
+		return stepDone{err: err}
+	}
+}
+
+// onDestinationChecked ends a delivery whose names are taken. Whatever else is
+// wrong with the destination may pass until the data is there.
+func (n *Node) onDestinationChecked(j *job, d *deliveryRecord, e stepDone) {
+	if e.err != nil && scopeOf(e.err) == scopeGivenUp {
+		return
+	}
+	d.checked = e.step.target
+	if errs.Is(e.err, errs.DestinationExists) {
+		d.fail(e.err, n.now())
+		j.choice = nil
+		j.save()
+	}
+}
+
 // planner returns a function that chooses names at the destination.
 func (n *Node) planner(j *job, d *deliveryRecord, s *step) func(context.Context) stepDone {
 	s.target, s.data = targetOf(&d.Want), d.Data

@@ -40,6 +40,8 @@ type deliveryRecord struct {
 	queued *pool
 	retry  retry
 	taken  bool // a planned name is taken: plan again
+	// checked is the target of which the names were found to be free.
+	checked target
 	// progress and filesDone tell how much is at the destination; copyWaits that
 	// it waits for others to be copied.
 	progress  int64

@@ -92,6 +92,8 @@ func (n *Node) onDeliveryStep(e stepDone) {
 	n.touch(j)
 	n.dirty[j.Job.ID] = struct{}{}
 	switch e.step.kind {
+	case stepCheck:
+		n.onDestinationChecked(j, d, e)
 	case stepPlan:
 		n.onPlanned(j, d, e)
 	case stepDeliver:

@@ -410,3 +410,22 @@ func TestTheFilesOfAJobAreShownAsSoonAsTheyAreKnown(t *testing.T) {
 		t.Errorf("an unknown job: %v", err)
 	}
 }
+
+func TestATakenNameIsFoundBeforeAnythingIsLoaded(t *testing.T) {
+	t.Parallel()
+	w, _ := orderlyWorld(t)
+	r := w.start()
+	if err := os.MkdirAll(filepath.Join(w.root, "home", "t"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	job := magnetJob()
+	job.Deliveries[0].OnConflict = core.ConflictFail
+	r.send(w.full(job))
+	r.waitAdded(job.ID)
+	w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Phase, s.Files, s.TotalBytes = downloader.PhaseDownloading, threeFiles(), 3 })
+	o := r.waitPhase(job.ID, core.JobFailed)
+	if o.Failure == nil || o.Failure.Code != errs.DestinationExists {
+		t.Errorf("%+v", o.Failure)
+	}
+	w.assertNoDirs()
+}

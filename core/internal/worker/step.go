@@ -27,20 +27,21 @@ const (
 // stepKind is what a job needs next. Each step can be repeated.
 type stepKind int
 
-// The steps. Those from stepPlan to stepRetract are of one delivery, and run
+// The steps. Those from stepCheck to stepRetract are of one delivery, and run
 // beside those of others.
 const (
 	stepNone    stepKind = iota
 	stepAdd              // make the directory, tell the downloader
 	stepAdjust           // give the downloader an order: pause, resume, files, limits
 	stepRelease          // make the downloader forget the job, but not its data
+	stepCheck            // look whether the names are free, before anything is loaded
 	stepPlan             // look at the data, choose names at the destination
 	stepDeliver          // carry out a stored plan
 	stepRetract          // undo what was done of a plan
 	stepRemove           // remove at the downloader, remove the directory
 )
 
-var stepNames = [...]string{"none", "add", "adjust", "release", "plan", "deliver", "retract", "remove"}
+var stepNames = [...]string{"none", "add", "adjust", "release", "check", "plan", "deliver", "retract", "remove"}
 
 func (k stepKind) String() string { return stepNames[k] }
 
@@ -171,7 +172,11 @@ func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
 		return stepNone, at // removing the job clears up
 	case d.mustRetract(j.mustRelease()):
 		return stepRetract, d.retry.at
-	case !d.open() || d.Want.Paused && d.Plan == nil || !j.dataIsThere() || j.mustRelease():
+	case !d.open():
+		return stepNone, at
+	case j.mustCheck(d):
+		return stepCheck, d.retry.at
+	case d.Want.Paused && d.Plan == nil || !j.dataIsThere() || j.mustRelease():
 		return stepNone, at
 	case d.Plan == nil && j.another(d):
 		return stepNone, at
@@ -379,6 +384,8 @@ func (n *Node) prepare(j *job, d *deliveryRecord, s *step) func(context.Context)
 		return func(ctx context.Context) stepDone {
 			return stepDone{rechecks: j.Job.Rechecks, err: driver.Remove(ctx, ref, false)}
 		}
+	case stepCheck:
+		return n.checker(j, d, s)
 	case stepPlan:
 		return n.planner(j, d, s)
 	case stepDeliver:

@@ -51,6 +51,8 @@ type Deliverer interface {
 	Plan(ctx context.Context, job delivery.Job) (delivery.Plan, error)
 	Replan(ctx context.Context, job delivery.Job, p delivery.Plan) (delivery.Plan, error)
 	Execute(ctx context.Context, job delivery.Job, p delivery.Plan, hooks delivery.Hooks) (delivery.Result, error)
+	// Check fails with errs.DestinationExists where a job's names are taken.
+	Check(ctx context.Context, job delivery.Job) error
 	// Retract undoes what was done of a plan, and removes what is temporary.
 	Retract(ctx context.Context, job delivery.Job, p delivery.Plan) error
 }
