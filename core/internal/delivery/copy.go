@@ -3,142 +3,174 @@ package delivery
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
+	"path"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// copyChunk is how much is copied between two looks at the context.
-const copyChunk = 8 << 20
-
-// duplicate delivers an entry and leaves the source where it is: by a link
-// where it may and can, else by a copy under a hidden name, whose inode is
-// stored before it gets its final name.
-func (x *execution) duplicate(ctx context.Context, i int) error {
-	e := &x.plan.Entries[i]
-	if x.job.Data != DataMove && !e.Dir && e.Copy == 0 {
-		if err := x.flush(ctx, e.Name); err != nil {
-			return sourceError(err)
-		}
-		err := x.names.link(x.fromDir, e.Name, x.toDir, e.As)
-		if err == nil || !cannotLink(err) {
-			x.at("linked")
-			return destinationError(taken(err), "linking")
-		}
-	}
-	temporary := temporaryName(x.job.Task, i)
-	if !x.hasCopy(e, temporary) {
-		if err := x.makeCopy(ctx, i, temporary); err != nil {
-			return err
-		}
-	}
-	return destinationError(x.settle(ctx, i, x.toDir, temporary), "renaming")
+// finished is a copy that is complete, and gets its time once the disk has it:
+// that is how a later call recognises it.
+type finished struct {
+	name string
+	time time.Time
 }
 
-// hasCopy reports whether an earlier call finished the copy.
-func (x *execution) hasCopy(e *Entry, temporary string) bool {
-	if e.Copy == 0 {
-		return false
+// copyOne clones or copies one file to a temporary name.
+func (x *execution) copyOne(ctx context.Context, from, to string, info fs.FileInfo) (m Method, err error) {
+	in, err := openSame(x.from, from, info)
+	if err != nil {
+		return "", sourceError(err)
 	}
-	info, err := x.to.Lstat(temporary)
-	return err == nil && inode(info) == e.Copy && e.resembles(info)
+	defer in.Close()
+	out, err := x.to.OpenFile(to, os.O_RDWR|os.O_CREATE, deliveredMode(info))
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, destinationError(out.Close(), "closing a file")) }()
+	c := &fileCopy{execution: x, in: in, out: out, to: to, name: from, info: info, file: x.indexOf(from)}
+	if m, err = c.fill(ctx); err != nil {
+		return m, err
+	}
+	if err := c.unchangedWhileCopied(); err != nil {
+		return m, errors.Join(err, x.to.Remove(to))
+	}
+	if err := x.keep(out, to, info); err != nil {
+		return m, err
+	}
+	if x.job.Verify && m == MethodCopy {
+		if err := c.verify(ctx); err != nil {
+			return m, errors.Join(err, x.to.Remove(to))
+		}
+	}
+	return m, nil
 }
 
-// makeCopy makes a durable copy and stores which it is.
-func (x *execution) makeCopy(ctx context.Context, i int, temporary string) error {
-	e := &x.plan.Entries[i]
+// fill gives the copy its data, in the cheapest way there is.
+func (c *fileCopy) fill(ctx context.Context) (Method, error) {
+	if c.info.Size() == 0 {
+		return MethodCopy, destinationError(c.out.Truncate(0), "cutting a file")
+	}
+	if !c.noClone {
+		err := cloneFile(c.out, c.in)
+		if err == nil {
+			c.at("cloned")
+			return MethodClone, nil
+		}
+		c.noClone = true
+		c.plan.because(whyNotCloned(err))
+	}
+	if err := c.takeTurn(ctx); err != nil {
+		return "", err
+	}
+	if err := c.findRoom(); err != nil {
+		return "", errors.Join(err, c.removeEmpty())
+	}
+	return MethodCopy, c.run(ctx)
+}
+
+// removeEmpty leaves no file, nor folders, for which there is no room.
+func (c *fileCopy) removeEmpty() error {
+	info, err := c.out.Stat()
+	if err != nil || info.Size() > 0 {
+		return err
+	}
+	name := c.to
+	for ; name != "." && err == nil; name = path.Dir(name) {
+		err = c.execution.to.Remove(name) // as long as nothing else is in there
+	}
+	return nil
+}
+
+// takeTurn waits until not too many others copy.
+func (x *execution) takeTurn(ctx context.Context) error {
+	if x.turn {
+		return nil
+	}
 	select {
 	case x.copying <- struct{}{}:
-		defer func() { <-x.copying }()
+		x.turn = true
+		return nil
+	default:
+	}
+	if x.hooks.Waiting != nil {
+		x.hooks.Waiting(true)
+		defer x.hooks.Waiting(false)
+	}
+	select {
+	case x.copying <- struct{}{}:
+		x.turn = true
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := x.to.RemoveAll(temporary); err != nil {
-		return destinationError(err, "removing a temporary file")
-	}
-	err := x.walkListed(ctx, e.Name, func(name string, info fs.FileInfo) error {
-		rest, err := filepath.Rel(e.Name, name)
-		if err != nil {
-			return err
-		}
-		return x.copyOne(ctx, name, filepath.Join(temporary, rest), info)
-	})
-	if err == nil {
-		x.at("copied")
-		err = x.syncFolders(ctx, temporary)
-	}
-	if err != nil {
-		// What cannot be finished must not fill the disk.
-		return errors.Join(sourceError(err), x.to.RemoveAll(temporary))
-	}
-	info, err := x.to.Lstat(temporary)
-	if err != nil {
-		return destinationError(err, "looking at the copy")
-	}
-	e.Copy = inode(info)
-	if err := x.save(ctx); err != nil {
-		return err
-	}
-	x.at("copy stored")
-	return nil
 }
 
-// copyOne copies one file, or makes one folder.
-func (x *execution) copyOne(ctx context.Context, from, to string, info fs.FileInfo) error {
-	if info.IsDir() {
-		return destinationError(x.to.Mkdir(to, deliveredMode(info)), "making a folder")
-	}
-	in, err := openSame(x.from, from, info)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := x.to.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, deliveredMode(info))
-	if err != nil {
-		return destinationError(err, "making a file")
-	}
-	err = x.copyData(ctx, out, in, info.Size())
-	if err == nil {
-		err = destinationError(out.Sync(), "writing to the disk")
-	}
-	return errors.Join(err, destinationError(out.Close(), "closing a file"))
-}
-
-// copyData copies in pieces; the system does that without us seeing the bytes
-// where it can (copy_file_range).
-func (x *execution) copyData(ctx context.Context, out, in *os.File, size int64) error {
-	for done := int64(0); done < size; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := io.CopyN(out, in, min(copyChunk, size-done))
-		done += n
-		if x.hooks.Progress != nil {
-			x.hooks.Progress(x.moved+done, 0)
-		}
-		if errors.Is(err, io.EOF) {
-			return syscall.ENOENT // it became shorter: not all data is there
-		}
-		if err != nil {
-			return destinationError(err, "writing")
-		}
-	}
-	return nil
-}
-
-// syncFolders makes the names inside of a copied folder durable, and the
-// copy's own name.
-func (x *execution) syncFolders(ctx context.Context, temporary string) error {
-	err := walk(ctx, x.to, temporary, func(name string, info fs.FileInfo) error {
-		if !info.IsDir() {
+// keep makes a copy durable: at once, or many small ones together.
+func (x *execution) keep(out *os.File, to string, info fs.FileInfo) error {
+	x.unsynced = append(x.unsynced, finished{to, info.ModTime()})
+	if x.bulk && info.Size() < worthPreallocating {
+		x.unsyncedBytes += info.Size()
+		if len(x.unsynced) < unsyncedFiles && x.unsyncedBytes < checkpointEvery {
 			return nil
 		}
-		return x.syncDir(x.to, name)
-	})
-	if err == nil {
-		err = x.syncs.sync(x.toDir)
+		return x.syncCopies()
 	}
-	return destinationError(err, "writing the folder to the disk")
+	if err := out.Sync(); err != nil {
+		return destinationError(err, "writing to the disk")
+	}
+	last := len(x.unsynced) - 1
+	err := x.stamp(x.unsynced[last])
+	x.unsynced = x.unsynced[:last]
+	x.at("file copied")
+	return err
+}
+
+// unsyncedFiles is how many copies may have to be made again after a crash.
+const unsyncedFiles = 4096
+
+// syncCopies makes the copies of many small files durable.
+func (x *execution) syncCopies() error {
+	if len(x.unsynced) == 0 {
+		return nil
+	}
+	if err := syncAll(x.toDir); err != nil {
+		return destinationError(err, "writing to the disk")
+	}
+	for _, f := range x.unsynced {
+		if err := x.stamp(f); err != nil {
+			return err
+		}
+	}
+	x.unsynced, x.unsyncedBytes = nil, 0
+	x.at("files copied")
+	return nil
+}
+
+func (x *execution) stamp(f finished) error {
+	return destinationError(x.to.Chtimes(f.name, f.time, f.time), "setting a file's time")
+}
+
+// isFinished recognises a copy that an earlier call completed. Some file
+// systems keep times in whole or even seconds only.
+func isFinished(copied, original fs.FileInfo) bool {
+	if !copied.Mode().IsRegular() || copied.Size() != original.Size() {
+		return false
+	}
+	gap := original.ModTime().Sub(copied.ModTime())
+	return gap == 0 || copied.ModTime().Nanosecond() == 0 && original.ModTime().Nanosecond() != 0 && gap > 0 && gap < 2*time.Second
+}
+
+// removeHidden removes a task's temporary files.
+func removeHidden(folder *os.Root, task core.TaskID) error {
+	return errors.Join(folder.RemoveAll(hiddenFolder(task)), folder.RemoveAll(probeName(task)))
+}
+
+// errDamaged says that a copy is not what was copied.
+func errDamaged(name string) error {
+	return errs.New(errs.FilesChanged, "The copy of %q differs from what was downloaded.", path.Base(name)).
+		WithHint("Check the disks of the node and of the storage; haul copies the file again.")
 }

@@ -2,14 +2,18 @@
 // folder of a storage, so that each shows there only when it is whole, under a
 // name that nothing had before, and exactly once whatever crashes in between.
 //
-// It takes two steps: Plan looks and writes nothing to the destination; its
-// result goes to the caller's journal; then Execute carries it out and can be
-// repeated any time.
+// It takes two steps: Plan looks and chooses names; its result goes to the
+// caller's journal; then Execute carries it out and can be repeated any time.
 //
 // The unit that is moved is a top-level entry of the job's directory: the
-// first component of the path of a listed file. Whatever is not listed (a
-// daemon's control files, parts of files that were not wanted) does not come
-// along; what of it lies in a listed folder is removed before that moves.
+// first component of the path of a listed file. Where a folder cannot move as a
+// whole (it is merged into another, or one of its files makes trouble) its
+// files move one by one. Whatever is not listed (a daemon's control files,
+// parts of files that were not wanted) does not come along; what of it lies in
+// a folder that moves as a whole is removed before.
+//
+// Copies, and folders of links, are made in one hidden folder per task at the
+// destination, and get their names when they are whole.
 package delivery
 
 import (
@@ -64,25 +68,47 @@ const (
 // before it is executed.
 type Plan struct {
 	Entries []Entry `json:"entries"`
+	// Traits are those of the destination.
+	Traits Traits `json:"traits,omitzero"`
+	// Why tells what was not done in the cheapest way, or under the given name.
+	Why string `json:"why,omitempty"`
+	// Half is a file of which a part was copied.
+	Half *Half `json:"half,omitempty"`
 	// Uploads are the files, where Job.Remote is set; Begun says that some may
 	// be there that are not Done.
 	Uploads []Upload `json:"uploads,omitempty"`
 	Begun   bool     `json:"begun,omitempty"`
 }
 
-// Entry is one thing to move.
+// Half is how much of a file is at the destination for certain.
+type Half struct {
+	Name string `json:"name"`
+	Done int64  `json:"done"`
+}
+
+// Entry is one thing to move: a top-level file or folder of the job, or a file
+// in a folder that is not moved as a whole.
 type Entry struct {
-	// Name is that in the job's directory, As the one at the destination.
+	// Name is that in the job's directory, As the one at the destination; no As
+	// says that none is possible there.
 	Name string `json:"name"`
 	As   string `json:"as"`
 	Dir  bool   `json:"dir,omitempty"`
 	// Inode and Size recognise it after a crash; Size is that of a file.
 	Inode uint64 `json:"inode"`
 	Size  int64  `json:"size,omitempty"`
-	// Copy is the inode of the finished copy, where a rename is impossible.
+	// Changed is when a file was last written, in nanoseconds; State sums that up
+	// for the files of a folder.
+	Changed int64  `json:"changed,omitempty"`
+	State   string `json:"state,omitempty"`
+	// Copy is the inode of the finished copy, where a rename is impossible. Temp
+	// is its name in the hidden folder, where that is not As.
 	Copy uint64 `json:"copy,omitempty"`
+	Temp string `json:"temp,omitempty"`
 	// Claimed says that an empty file or folder named As may be ours.
 	Claimed bool `json:"claimed,omitempty"`
+	// Method is how a copy was made.
+	Method Method `json:"method,omitempty"`
 }
 
 // Result is what was delivered.
@@ -137,6 +163,10 @@ type Mover struct {
 	syncs *dirSyncer
 	at    func(point string)
 	names namer
+	// probe finds out what names the destination takes.
+	probe prober
+	// markEvery is how much is copied between two records of how far it is.
+	markEvery int64
 	// copying has a place for each copy under way.
 	copying chan struct{}
 }
@@ -158,9 +188,17 @@ func withNamer(n namer) Option {
 	return func(m *Mover) { m.names = n }
 }
 
+// withProber replaces what finds out about the destination's names.
+func withProber(p prober) Option {
+	return func(m *Mover) { m.probe = p }
+}
+
 // New makes a mover.
 func New(log hclog.Logger, options ...Option) *Mover {
-	m := &Mover{log: log, syncs: newDirSyncer(), at: func(string) {}, names: systemNames{}, copying: make(chan struct{}, copiesAtOnce)}
+	m := &Mover{
+		log: log, syncs: newDirSyncer(), at: func(string) {}, names: systemNames{}, probe: probeNames,
+		markEvery: checkpointEvery, copying: make(chan struct{}, copiesAtOnce),
+	}
 	for _, o := range options {
 		o(m)
 	}

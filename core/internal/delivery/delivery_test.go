@@ -333,7 +333,7 @@ func TestNumbersFitIntoNames(t *testing.T) {
 		{"x." + strings.Repeat("y", 250), false, 1, "x." + strings.Repeat("y", 249) + " (1)"},
 	}
 	for _, tt := range tests {
-		got := numbered(tt.name, tt.dir, tt.n)
+		got := numbered(tt.name, tt.dir, tt.n, maxName)
 		if got != tt.want || len(got) > maxName {
 			t.Errorf("%d of %q is %q (%d bytes), want %q", tt.n, tt.name, got, len(got), tt.want)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"syscall"
 
 	"github.com/haul-dl/haul/sdk/errs"
@@ -19,7 +20,7 @@ func destinationError(err error, what string) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return errs.Wrap(err, errs.OutOfSpace, "The destination has no space left.")
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		return errs.Wrap(err, errs.InvalidDestination, "A file's name is too long for the destination.").
+		return errs.Wrap(err, errs.InvalidDestination, "A name is too long for the destination.").
 			WithHint("Choose a storage whose file system takes longer names.")
 	case errors.Is(err, syscall.ENOTDIR), notFolder(err):
 		return errs.Wrap(err, errs.DestinationReadOnly, "A part of the destination is not a folder.").
@@ -51,6 +52,42 @@ func sourceError(err error) error {
 	}
 	return errs.Wrap(err, errs.Unavailable, "The downloaded data cannot be read.")
 }
+
+// entryError gives trouble at the destination with one entry its code.
+func entryError(err error, e *Entry, what string) error {
+	name := path.Base(e.Name)
+	switch {
+	case err == nil, hasCode(err):
+		return err
+	case nameRefused(err):
+		return errs.Wrap(err, errs.NameNotPossible, "The destination does not take the name of %q.", name)
+	case errors.Is(err, syscall.ENOTDIR), notFolder(err), errors.Is(err, syscall.EISDIR):
+		return errs.Wrap(err, errs.DestinationExists, "At the destination, a file has the name of a folder of %q, or the reverse.", name)
+	}
+	return destinationError(err, what)
+}
+
+// nameRefused recognises what systems say of a name that is not possible.
+func nameRefused(err error) bool {
+	return errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EILSEQ)
+}
+
+// endsAll reports whether an error leaves no hope for the other files either, or
+// has to be dealt with before them.
+func endsAll(err error) bool {
+	if errors.Is(err, ErrReplan) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	if _, ok := errors.AsType[saveError](err); ok {
+		return true
+	}
+	return errs.Is(err, errs.OutOfSpace) || errs.Is(err, errs.UnsafeFile) || errs.Is(err, errs.InvalidDestination)
+}
+
+// saveError is what Hooks.Save returned.
+type saveError struct{ error }
+
+func (e saveError) Unwrap() error { return e.error }
 
 func hasCode(err error) bool {
 	_, ok := errors.AsType[*errs.Error](err)

@@ -31,6 +31,20 @@ func openFolder(job Job) (*os.Root, error) {
 	return folder, err
 }
 
+// openNearest opens the destination, or as much of the way to it as exists.
+func openNearest(job Job) (*os.Root, error) {
+	for {
+		folder, err := openFolder(job)
+		if !isMissing(err) {
+			return folder, err
+		}
+		if name := local(job.Path); name == "." || filepath.Dir(name) == "." {
+			return openStorage(job)
+		}
+		job.Path = path.Dir(path.Clean(job.Path))
+	}
+}
+
 // openBelow opens a folder of the storage. The first part of its path is
 // somebody's home, and no link in there leads to another one.
 func openBelow(root *os.Root, name string) (*os.Root, error) {
@@ -54,7 +68,7 @@ func openStorage(job Job) (*os.Root, error) {
 // makeFolder opens the destination and makes what is missing of it.
 func (m *Mover) makeFolder(job Job) (*os.Root, error) {
 	folder, err := openFolder(job)
-	if !errors.Is(err, fs.ErrNotExist) || errs.Is(err, errs.DestinationReadOnly) {
+	if !isMissing(err) {
 		return folder, err
 	}
 	root, err := openStorage(job)

@@ -22,33 +22,42 @@ func inspect(ctx context.Context, source *os.Root, files []downloader.File) ([]E
 		return nil, errs.New(errs.FilesMissing, "The downloader did not say which files it has.")
 	}
 	var entries []Entry
-	known := map[string]bool{}
+	known := map[string]int{}
+	states := map[string]*state{}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		top, err := checkFile(source, f)
+		info, err := checkFile(source, f)
 		if err != nil {
 			return nil, err
 		}
-		if known[top] {
-			continue
+		top, _, nested := cutPath(f.Path)
+		if _, ok := known[top]; !ok {
+			e, err := inspectEntry(ctx, source, top)
+			if err != nil {
+				return nil, err
+			}
+			known[top], states[top] = len(entries), newState()
+			entries = append(entries, e)
 		}
-		known[top] = true
-		e, err := inspectEntry(ctx, source, top)
-		if err != nil {
-			return nil, err
+		if nested {
+			states[top].add(f.Path, info)
 		}
-		entries = append(entries, e)
+	}
+	for top, i := range known {
+		if entries[i].Dir {
+			entries[i].State = states[top].sum()
+		}
 	}
 	return entries, nil
 }
 
-// checkFile checks one listed file and returns its top-level entry.
-func checkFile(source *os.Root, f downloader.File) (string, error) {
+// checkFile checks one listed file.
+func checkFile(source *os.Root, f downloader.File) (fs.FileInfo, error) {
 	name := filepath.FromSlash(f.Path)
 	if !filepath.IsLocal(name) || filepath.Clean(name) == "." || strings.ContainsRune(name, 0) {
-		return "", errs.New(errs.UnsafeFile, "The downloader names a file outside of the job's folder.")
+		return nil, errs.New(errs.UnsafeFile, "The downloader names a file outside of the job's folder.")
 	}
 	name = filepath.Clean(name)
 	info, err := source.Lstat(name)
@@ -56,17 +65,16 @@ func checkFile(source *os.Root, f downloader.File) (string, error) {
 		info, err = makeEmpty(source, name)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", errUnsafe(name)
+		return nil, errUnsafe(name)
 	}
 	if info.Size() != f.Size {
-		return "", errs.New(errs.FilesMissing, "The file %q has %d bytes instead of the %d that the downloader reported.",
+		return nil, errs.New(errs.FilesMissing, "The file %q has %d bytes instead of the %d that the downloader reported.",
 			path.Base(f.Path), info.Size(), f.Size)
 	}
-	top, _, _ := cutPath(f.Path)
-	return top, nil
+	return info, nil
 }
 
 // makeEmpty makes a file that some daemons leave out, as there is nothing to load.
@@ -89,18 +97,21 @@ func cutPath(slashed string) (top, rest string, nested bool) {
 
 // inspectEntry looks through all of a top-level entry, also at what is not listed.
 func inspectEntry(ctx context.Context, source *os.Root, top string) (Entry, error) {
-	e := Entry{Name: top}
+	var e Entry
 	err := walk(ctx, source, top, func(name string, info fs.FileInfo) error {
-		if name != top {
-			return nil
-		}
-		e.Dir, e.Inode = info.IsDir(), inode(info)
-		if !e.Dir {
-			e.Size = info.Size()
+		if name == top {
+			e = entryOf(name, info)
 		}
 		return nil
 	})
 	return e, err
+}
+
+func entryOf(name string, info fs.FileInfo) Entry {
+	if info.IsDir() {
+		return Entry{Name: name, Dir: true, Inode: inode(info)}
+	}
+	return Entry{Name: name, Inode: inode(info), Size: info.Size(), Changed: info.ModTime().UnixNano()}
 }
 
 // walk calls fn for a file, or for a folder and then all that is below it, and

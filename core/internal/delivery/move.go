@@ -5,61 +5,85 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"syscall"
-
-	"golang.org/x/sync/errgroup"
-
-	"github.com/haul-dl/haul/sdk/errs"
 )
-
-// flushers is how many files of one entry are written to the disk at once:
-// file systems join concurrent calls into one write of their journal.
-const flushers = 8
 
 // move renames an entry, or copies it where that is impossible.
 func (x *execution) move(ctx context.Context, i int) error {
 	e := &x.plan.Entries[i]
-	switch err := x.prune(ctx, e.Name); {
-	case crossesDevices(err): // a folder of another user, which can be read at least
+	if !x.sameDevice() {
+		x.plan.because(whyOtherDevice)
 		return x.duplicate(ctx, i)
-	case err != nil:
-		return sourceError(err)
 	}
-	x.at("data pruned")
+	if e.Dir {
+		switch err := x.prune(ctx, e.Name); {
+		case crossesDevices(err): // a folder of another user, which can be read at least
+			x.plan.because(whyNotMovable(err))
+			return x.duplicate(ctx, i)
+		case err != nil:
+			return sourceError(err)
+		}
+		x.at("data pruned")
+	}
 	if err := x.flush(ctx, e.Name); err != nil {
 		return sourceError(err)
 	}
 	x.at("data flushed")
-	err := x.settle(ctx, i, x.fromDir, e.Name)
+	dir, err := x.fromAt.open(path.Dir(e.Name))
+	if err != nil {
+		return sourceError(err)
+	}
+	err = x.settle(ctx, i, dir, path.Base(e.Name))
 	if crossesDevices(err) {
+		x.plan.because(whyNotMovable(err))
 		return x.duplicate(ctx, i)
 	}
 	if err != nil {
-		return destinationError(err, "renaming")
+		return entryError(err, e, "renaming")
 	}
+	x.arrived(i, MethodRename)
 	return nil
+}
+
+// sameDevice reports whether a rename can be possible at all.
+func (x *execution) sameDevice() bool {
+	from, fromErr := x.fromDir.Stat()
+	to, toErr := x.toDir.Stat()
+	return fromErr != nil || toErr != nil || device(from) == device(to)
 }
 
 // crossesDevices reports whether a rename failed for a reason that a copy does
 // not have. Renaming another user's folder needs the right to write into it.
 func crossesDevices(err error) bool {
+	if hasCode(err) {
+		return false
+	}
 	return errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
 }
 
-// settle gives what is named old in dir its final name, atomically and never
-// in place of something else: ErrReplan.
+// settle gives what is named old in dir its final name, atomically, and in
+// place of something else only where the policy says so: ErrReplan.
 func (x *execution) settle(ctx context.Context, i int, dir *os.File, old string) error {
 	e := &x.plan.Entries[i]
+	to, name, err := x.target(e)
+	if err != nil {
+		return err
+	}
+	if x.job.policy() == overwritePolicy && !e.Dir {
+		err := x.names.rename(dir, old, to, name)
+		x.at("renamed")
+		return taken(err)
+	}
 	if !e.Claimed {
-		err := x.names.renameNew(dir, old, x.toDir, e.As)
+		err := x.names.renameNew(dir, old, to, name)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			x.at("renamed")
 			return taken(err)
 		}
 	}
 	if !e.Dir && !e.Claimed {
-		err := x.names.link(dir, old, x.toDir, e.As)
+		err := x.names.link(dir, old, to, name)
 		if err == nil {
 			x.at("linked")
 			return x.names.unlink(dir, old)
@@ -71,12 +95,34 @@ func (x *execution) settle(ctx context.Context, i int, dir *os.File, old string)
 	return x.claim(ctx, i, dir, old)
 }
 
+// target opens the folder that an entry goes to, and makes it if it is missing.
+func (x *execution) target(e *Entry) (dir *os.File, name string, err error) {
+	parent := path.Dir(e.As)
+	x.touched[parent] = true
+	dir, err = x.toAt.open(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := x.makeParents(parent); err != nil {
+			return nil, "", entryError(err, e, "making a folder")
+		}
+		dir, err = x.toAt.open(parent)
+	}
+	return dir, path.Base(e.As), entryError(err, e, "opening a folder")
+}
+
+// makeParents makes the folders down to dir.
+func (x *execution) makeParents(dir string) error {
+	for up := dir; up != "."; up = path.Dir(up) {
+		x.touched[path.Dir(up)] = true
+	}
+	return x.to.MkdirAll(dir, folderMode)
+}
+
 // claim makes an empty file or folder of the final name, which nobody else can
 // then take, and renames over it. That it may be ours is stored before.
 func (x *execution) claim(ctx context.Context, i int, dir *os.File, old string) error {
 	e := &x.plan.Entries[i]
 	if !e.Claimed {
-		e.Claimed = true
+		x.claimAlso(i)
 		if err := x.save(ctx); err != nil {
 			return err
 		}
@@ -93,12 +139,28 @@ func (x *execution) claim(ctx context.Context, i int, dir *os.File, old string) 
 		return err
 	}
 	x.at("claimed")
-	err = x.names.rename(dir, old, x.toDir, e.As)
+	to, name, err := x.target(e)
+	if err != nil {
+		return err
+	}
+	err = x.names.rename(dir, old, to, name)
 	x.at("renamed")
 	if err != nil {
 		return errors.Join(taken(err), x.to.Remove(e.As))
 	}
 	return nil
+}
+
+// claimAlso claims an entry and some that follow, so that the plan needs not be
+// stored for each of thousands.
+func (x *execution) claimAlso(i int) {
+	x.plan.Entries[i].Claimed = true
+	entries := x.plan.Entries
+	for j := i + 1; j < min(len(entries), i+1+len(entries)/savesPerRun); j++ {
+		if e := &entries[j]; x.open(j) && e.As != "" && !has(x.to, e.As) {
+			e.Claimed = true
+		}
+	}
 }
 
 func (x *execution) makeEmpty(e *Entry) error {
@@ -112,70 +174,10 @@ func (x *execution) makeEmpty(e *Entry) error {
 	return f.Close()
 }
 
-func (x *execution) save(ctx context.Context) error {
-	return x.hooks.Save(ctx, Plan{Entries: append([]Entry(nil), x.plan.Entries...)})
-}
-
+// taken recognises that something else has the name.
 func taken(err error) error {
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EISDIR) {
 		return ErrReplan
 	}
 	return err
-}
-
-// flush writes an entry's data to the disk, so that a power failure after the
-// rename does not leave an empty file at the destination, and opens it up for
-// its future owner. It checks once more that there are only files and folders.
-func (x *execution) flush(ctx context.Context, top string) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(flushers)
-	err := x.walkListed(ctx, top, func(name string, info fs.FileInfo) error {
-		g.Go(func() error { return flushOne(x.from, name, info) })
-		return nil
-	})
-	return errors.Join(g.Wait(), err)
-}
-
-func flushOne(root *os.Root, name string, info fs.FileInfo) error {
-	f, err := openSame(root, name, info)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if mode := deliveredMode(info); mode != info.Mode().Perm()|info.Mode()&specialBits {
-		// A daemon of another user owns its files: then they stay as they are.
-		if err := f.Chmod(mode); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-	}
-	return f.Sync()
-}
-
-// specialBits never come along: nobody asked for a set-user-id file.
-const specialBits = fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-
-// deliveredMode lets the owner and the group read what they were given: some
-// daemons write with a umask of 077.
-func deliveredMode(info fs.FileInfo) fs.FileMode {
-	if info.IsDir() {
-		return info.Mode().Perm() | 0o750
-	}
-	return info.Mode().Perm() | 0o640
-}
-
-// openSame opens a file or folder that was looked at before, and nothing that
-// has taken its name since.
-func openSame(root *os.Root, name string, info fs.FileInfo) (*os.File, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	now, err := f.Stat()
-	if err == nil && !os.SameFile(info, now) {
-		err = errs.New(errs.UnsafeFile, "%q changes while it is delivered.", filepath.Base(name))
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }

@@ -6,16 +6,15 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// Plan looks at the job's data and at the destination, and chooses names. It
-// changes nothing there; in the job's directory it makes listed files of no bytes
-// that are not there. Errors: errs.FilesMissing, errs.UnsafeFile,
-// errs.PathNotWritable, errs.InvalidDestination, errs.DestinationReadOnly,
-// errs.DestinationExists.
+// Plan looks at the job's data and at the destination, and chooses names for
+// all files, also those that Job.Only leaves out. What it writes is gone when it
+// returns: it may try at the destination whether names are possible. In the
+// job's directory it makes listed files of no bytes that are not there. Errors:
+// errs.FilesMissing, errs.UnsafeFile, errs.PathNotWritable,
+// errs.InvalidDestination, errs.DestinationReadOnly, errs.DestinationExists.
 func (m *Mover) Plan(ctx context.Context, job Job) (Plan, error) {
 	source, err := os.OpenRoot(job.Source)
 	if err != nil {
@@ -28,20 +27,37 @@ func (m *Mover) Plan(ctx context.Context, job Job) (Plan, error) {
 	}
 	folder, err := openFolder(job)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !errs.Is(err, errs.DestinationReadOnly):
+	case isMissing(err):
 		folder = nil // Execute makes it
 	case err != nil:
 		return Plan{}, err
 	default:
 		defer folder.Close()
 	}
-	p := Plan{Entries: entries}
-	for i := range p.Entries {
-		if err := p.name(i, folder); err != nil {
-			return Plan{}, destinationError(err, "finding a name")
-		}
+	traits, err := m.traitsOf(job)
+	if err != nil {
+		return Plan{}, destinationError(err, "trying names")
 	}
-	return p, nil
+	n := newNaming(job, folder, traits)
+	if err := n.nameAll(source, entries); err != nil {
+		return Plan{}, destinationError(err, "finding a name")
+	}
+	return n.plan, nil
+}
+
+// isMissing recognises openFolder's error for a folder that is not there yet.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) && !hasCode(err)
+}
+
+// traitsOf finds out what names the destination takes, as far as it matters.
+func (m *Mover) traitsOf(job Job) (Traits, error) {
+	folder, err := openNearest(job)
+	if err != nil {
+		return Traits{}, err
+	}
+	defer folder.Close()
+	return m.probe(folder, probeName(job.Task), doubtsOf(job.Files))
 }
 
 // Replan chooses other names for those entries whose names were taken, and
@@ -52,82 +68,76 @@ func (m *Mover) Replan(ctx context.Context, job Job, p Plan) (Plan, error) {
 		return Plan{}, err
 	}
 	defer x.close()
+	n := newNaming(job, x.to, p.Traits)
+	n.plan = x.plan
+	for i := range x.plan.Entries {
+		n.reserve(&x.plan.Entries[i])
+	}
 	for i := range x.plan.Entries {
 		if err := ctx.Err(); err != nil {
 			return Plan{}, err
 		}
-		e := &x.plan.Entries[i]
-		err := x.look(e)
-		if err == nil {
-			continue // the name is still free
-		}
-		if !errors.Is(err, errDone) && !errors.Is(err, ErrReplan) {
-			return Plan{}, err
-		}
+		err := x.look(&x.plan.Entries[i])
 		if errors.Is(err, ErrReplan) {
-			e.Claimed = false
-			if err := x.plan.name(i, x.to); err != nil {
-				return Plan{}, destinationError(err, "finding a name")
-			}
+			err = n.rename(&x.plan.Entries[i])
+		}
+		if err != nil && !isStanding(err) && !isOwn(err) {
+			return Plan{}, destinationError(err, "finding a name")
 		}
 	}
-	return x.plan, nil
+	n.plan.Entries = x.plan.Entries
+	return n.plan, nil
 }
 
-// Discard removes the temporary files of a delivery that is given up.
-func (m *Mover) Discard(job Job, p Plan) error {
+// isOwn reports whether an error concerns one file; Execute reports it.
+func isOwn(err error) bool { return hasCode(err) && !endsAll(err) }
+
+// Check looks, before anything was loaded, whether a delivery would fail as its
+// names are taken. Of job it needs Root, Path, OnConflict and, as far as they
+// are known, the paths of Files. Errors: errs.DestinationExists,
+// errs.InvalidDestination, errs.DestinationReadOnly.
+func (m *Mover) Check(ctx context.Context, job Job) error {
 	folder, err := openFolder(job)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isMissing(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
-	for i := range p.Entries {
-		if err := folder.RemoveAll(temporaryName(job.Task, i)); err != nil {
-			return destinationError(err, "removing a temporary file")
+	seen := map[string]bool{}
+	for _, f := range job.Files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		top, _, _ := cutPath(f.Path)
+		if job.policy() != failPolicy || seen[top] {
+			continue
+		}
+		seen[top] = true
+		switch _, err := folder.Lstat(visible(top)); {
+		case err == nil:
+			return errExists(top)
+		case !errors.Is(err, fs.ErrNotExist) && !nameRefused(err):
+			return destinationError(err, "looking at the folder")
 		}
 	}
 	return nil
 }
 
-// name chooses the i-th entry's name, apart from those of the others.
-func (p *Plan) name(i int, folder *os.Root) error {
-	e := &p.Entries[i]
-	as, err := freeName(e.Name, e.Dir, func(name string) (bool, error) {
-		for j := range p.Entries {
-			if j != i && p.Entries[j].As == name {
-				return true, nil
-			}
-		}
-		if folder == nil {
-			return false, nil
-		}
-		_, err := folder.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	e.As = as
-	return err
+func errExists(name string) error {
+	return errs.New(errs.DestinationExists, "%q exists at the destination.", name)
 }
 
-// result lists what a plan delivers.
-func (p *Plan) result(files []downloader.File) Result {
-	as := make(map[string]string, len(p.Entries))
-	for _, e := range p.Entries {
-		as[e.Name] = e.As
+// Discard removes the temporary files of a delivery that is given up.
+func (m *Mover) Discard(job Job, _ Plan) error {
+	folder, err := openFolder(job)
+	if isMissing(err) {
+		return nil
 	}
-	r := Result{Files: make([]core.DeliveredFile, 0, len(files))}
-	for _, f := range files {
-		top, rest, nested := cutPath(f.Path)
-		to := as[top]
-		if nested {
-			to += "/" + rest
-		}
-		r.Files = append(r.Files, core.DeliveredFile{Index: f.Index, Path: to, Size: f.Size})
+	if err != nil {
+		return err
 	}
-	return r
+	defer folder.Close()
+	return destinationError(removeHidden(folder, job.Task), "removing temporary files")
 }

@@ -51,5 +51,5 @@ func SourceError(err error) error { return sourceError(err) }
 
 // FreeName returns name, or "name (1).ext" and so on, whichever is not taken.
 func FreeName(name string, dir bool, taken func(string) (bool, error)) (string, error) {
-	return freeName(name, dir, taken)
+	return freeName(name, dir, maxName, taken)
 }
