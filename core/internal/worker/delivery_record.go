@@ -40,6 +40,8 @@ type deliveryRecord struct {
 	queued *pool
 	retry  retry
 	taken  bool // a planned name is taken: plan again
+	// alarm is when held data is looked at.
+	alarm time.Time
 	// checked is the target of which the names were found to be free.
 	checked target
 	// progress and filesDone tell how much is at the destination; copyWaits that

@@ -29,7 +29,9 @@ type record struct {
 	InfoHash string          `json:"info_hash,omitempty"`
 	Total    int64           `json:"total,omitempty"`
 	Uploaded int64           `json:"uploaded,omitempty"`
-	Clocks   clocks          `json:"clocks,omitzero"`
+	// UploadedBefore was sent before the downloader began to count anew.
+	UploadedBefore int64  `json:"uploaded_before,omitempty"`
+	Clocks         clocks `json:"clocks,omitzero"`
 	// Files are all files, wanted or not, once known.
 	Files []downloader.File `json:"files,omitempty"`
 	// Lost counts how often the downloader had lost the job.
@@ -112,10 +114,8 @@ type job struct {
 	choiceSize int64
 	room       room
 	timing     timing
-	// uploadedBefore is what was sent before the downloader began to count anew;
 	// sentAt is when somebody last took a byte.
-	uploadedBefore int64
-	sentAt         time.Time
+	sentAt time.Time
 
 	step   *step // of the job itself under way, nil when none
 	queued *pool // where it waits for a step
@@ -243,5 +243,5 @@ func (j *job) busy() bool {
 
 // uploaded returns what was sent to peers in all.
 func (j *job) uploaded() int64 {
-	return max(j.Uploaded, j.uploadedBefore+j.status.UploadedBytes)
+	return max(j.Uploaded, j.UploadedBefore+j.status.UploadedBytes)
 }

@@ -272,7 +272,7 @@ func (j *job) lose() {
 // beginAnew adds a job again that its downloader does not have any more, with
 // the data that is there.
 func (j *job) beginAnew() {
-	j.Uploaded, j.uploadedBefore = j.uploaded(), j.uploaded()
+	j.Uploaded, j.UploadedBefore = j.uploaded(), j.uploaded()
 	j.Phase, j.Ref, j.Applied, j.Verify = core.JobAdding, nil, applied{}, true
 	j.hasData, j.status = false, downloader.Status{}
 	j.retry, j.waiting = retry{}, nil

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -10,9 +11,17 @@ import (
 // seeds reports whether the job is shared, or will be, when its data is there.
 func (j *job) seeds() bool { return j.Job.Limits.Seed != nil && !j.SeedDone }
 
+// sharesOn reports whether a task that has its files wants the job shared on.
+func (j *job) sharesOn() bool {
+	return j.seeds() && slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool {
+		return d.Done && !d.Seeded && !d.Left && d.Want.Limits.Seed != nil
+	})
+}
+
 // settleSeeding ends a job whose deliveries are done, unless a task wants it
 // shared longer.
 func (n *Node) settleSeeding(j *job, now time.Time) {
+	n.loaded(j)
 	for _, d := range j.Deliveries {
 		if d.Done && !d.Seeded && (d.Left || d.Want.Limits.Seed == nil || !j.seeds()) {
 			if !d.Left && d.Want.Limits.Seed != nil && j.LoadedAt != nil && j.SeedDone {

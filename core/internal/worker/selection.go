@@ -170,7 +170,11 @@ func (j *job) canSelect() bool {
 	case c.files == nil:
 		return j.fileCount > 0
 	}
-	return j.Job.Source.Kind != downloader.SourceMagnet || j.fileCount > 0 || j.status.TotalBytes > 0
+	if j.Job.Source.Kind != downloader.SourceMagnet || j.fileCount > 0 {
+		return true
+	}
+	// What one task wants too much of must not fail the others.
+	return j.status.TotalBytes > 0 && len(j.Deliveries) == 1
 }
 
 // filesToAdd returns the selection to add the job with. Of a magnet link whose

@@ -400,7 +400,9 @@ func TestTheFilesOfAJobAreShownAsSoonAsTheyAreKnown(t *testing.T) {
 	job := magnetJob()
 	r.send(w.full(job))
 	r.waitAdded(job.ID)
-	w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Phase, s.Files, s.TotalBytes = downloader.PhaseDownloading, threeFiles(), 3 })
+	w.plugin.Set(string(job.ID), func(s *downloader.Status) {
+		s.Phase, s.Files, s.TotalBytes = downloader.PhaseDownloading, threeFiles(), 3
+	})
 	r.waitFor("the files", func() bool { return r.jobs[job.ID].FileCount == 3 })
 	files, err := r.session.JobFiles(context.Background(), job.ID)
 	if err != nil || len(files) != 3 || files[1].Path != "t/b" {
@@ -422,7 +424,9 @@ func TestATakenNameIsFoundBeforeAnythingIsLoaded(t *testing.T) {
 	job.Deliveries[0].OnConflict = core.ConflictFail
 	r.send(w.full(job))
 	r.waitAdded(job.ID)
-	w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Phase, s.Files, s.TotalBytes = downloader.PhaseDownloading, threeFiles(), 3 })
+	w.plugin.Set(string(job.ID), func(s *downloader.Status) {
+		s.Phase, s.Files, s.TotalBytes = downloader.PhaseDownloading, threeFiles(), 3
+	})
 	o := r.waitPhase(job.ID, core.JobFailed)
 	if o.Failure == nil || o.Failure.Code != errs.DestinationExists {
 		t.Errorf("%+v", o.Failure)

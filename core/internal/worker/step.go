@@ -90,10 +90,10 @@ func (n *Node) settle(j *job, now time.Time) {
 		return
 	}
 	switch {
-	case j.dataIsThere() && j.anyDone():
-		n.settleSeeding(j, now)
 	case !j.anyDone():
-		n.endWithout(j, now)
+		n.endWithout(j)
+	case j.dataIsThere(), !j.sharesOn():
+		n.settleSeeding(j, now)
 	}
 }
 
@@ -108,7 +108,7 @@ func (j *job) anyDone() bool {
 }
 
 // endWithout ends a job of which nothing can be delivered any more.
-func (n *Node) endWithout(j *job, now time.Time) {
+func (n *Node) endWithout(j *job) {
 	for _, d := range j.Deliveries {
 		if d.Ended {
 			j.Failure = d.Failure
@@ -131,7 +131,7 @@ func (n *Node) settleDeliveries(j *job, now time.Time) {
 		kept = append(kept, d)
 		if until := d.heldUntil(j.Job.Hold); until != nil && d.open() && d.step == nil {
 			if now.Before(*until) {
-				heap.Push(&n.timers, timer{*until, j.Job.ID})
+				n.alarm(j, d, *until)
 				continue
 			}
 			d.fail(errHoldExpired(d.Failure), n.now())
@@ -140,6 +140,14 @@ func (n *Node) settleDeliveries(j *job, now time.Time) {
 	}
 	clear(j.Deliveries[len(kept):])
 	j.Deliveries = kept
+}
+
+// alarm has a job looked at when the time of held data is over.
+func (n *Node) alarm(j *job, d *deliveryRecord, at time.Time) {
+	if !d.alarm.Equal(at) {
+		d.alarm = at
+		heap.Push(&n.timers, timer{at, j.Job.ID})
+	}
 }
 
 // wants returns the step that a settled job itself needs, and when it is due.
