@@ -31,7 +31,7 @@ func (x *execution) copyOne(ctx context.Context, from, to string, info fs.FileIn
 		return "", err
 	}
 	defer func() { err = errors.Join(err, destinationError(out.Close(), "closing a file")) }()
-	c := &fileCopy{execution: x, in: in, out: out, to: to, name: from, info: info, file: x.indexOf(from)}
+	c := &fileCopy{execution: x, in: in, out: out, temporary: to, name: from, info: info, file: x.indexOf(from)}
 	if m, err = c.fill(ctx); err != nil {
 		return m, err
 	}
@@ -78,9 +78,9 @@ func (c *fileCopy) removeEmpty() error {
 	if err != nil || info.Size() > 0 {
 		return err
 	}
-	name := c.to
+	name := c.temporary
 	for ; name != "." && err == nil; name = path.Dir(name) {
-		err = c.execution.to.Remove(name) // as long as nothing else is in there
+		err = c.to.Remove(name) // as long as nothing else is in there
 	}
 	return nil
 }

@@ -27,11 +27,11 @@ const (
 // one ended.
 type fileCopy struct {
 	*execution
-	in, out *os.File
-	name    string // of the file in the job
-	to      string // its temporary one
-	info    fs.FileInfo
-	file    int // in the account; negative where it has none
+	in, out   *os.File
+	name      string // of the file in the job
+	temporary string
+	info      fs.FileInfo
+	file      int // in the account; negative where it has none
 	// byHand says that the kernel does not copy between these file systems.
 	byHand bool
 	point  checkpoint

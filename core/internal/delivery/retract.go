@@ -1,0 +1,153 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// Retract undoes what was done of a plan that will not be finished: what was
+// moved goes back into the job's directory, copies, links and temporary files
+// are removed. What was replaced by OnConflict is gone, and files that somebody
+// changed since stay. It can be repeated. Errors: errs.PathNotWritable,
+// errs.DestinationReadOnly, errs.InvalidDestination, ctx's.
+func (m *Mover) Retract(ctx context.Context, job Job, p Plan) error {
+	folder, err := openFolder(job)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	r, err := newRetraction(m, job, folder)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	files := newAccount(job, p.Entries, nil)
+	var failed []error
+	for i := range p.Entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if e := &p.Entries[i]; e.As != "" {
+			failed = append(failed, r.retract(e, files.listedIn(i)))
+			m.at("retracted")
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return destinationError(errors.Join(removeHidden(folder, job.Task), m.syncDir(folder, ".")), "removing temporary files")
+}
+
+// retraction is one call of Retract.
+type retraction struct {
+	*Mover
+	job      Job
+	from, to *os.Root // from is nil where the job's directory is gone
+	fromAt   *folderCache
+	toAt     *folderCache
+	dirs     []*os.File
+}
+
+func newRetraction(m *Mover, job Job, folder *os.Root) (_ *retraction, err error) {
+	r := &retraction{Mover: m, job: job, to: folder}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	toDir, err := folder.Open(".")
+	if err != nil {
+		return nil, destinationError(err, "opening the folder")
+	}
+	r.dirs, r.toAt = append(r.dirs, toDir), newFolderCache(folder, toDir)
+	r.from, err = os.OpenRoot(job.Source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, sourceError(err)
+	}
+	fromDir, err := r.from.Open(".")
+	if err != nil {
+		return nil, sourceError(err)
+	}
+	r.dirs, r.fromAt = append(r.dirs, fromDir), newFolderCache(r.from, fromDir)
+	return r, nil
+}
+
+// close lets the directories go; nothing was written through them.
+func (r *retraction) close() {
+	r.fromAt.close()
+	r.toAt.close()
+	for _, d := range r.dirs {
+		d.Close() //nolint:errcheck // see above
+	}
+	if r.from != nil {
+		r.from.Close() //nolint:errcheck // see above
+	}
+}
+
+func (r *retraction) retract(e *Entry, files []downloader.File) error {
+	there, err := r.to.Lstat(e.As)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !e.mayBe(there) {
+		return nil
+	}
+	if err != nil {
+		return destinationError(err, "looking at the folder")
+	}
+	if e.Claimed && !e.is(there) {
+		if isEmpty(r.to, e.As, there) {
+			return destinationError(r.to.Remove(e.As), "removing an empty name")
+		}
+		return nil
+	}
+	if inode(there) == e.Inode && e.Copy != inode(there) && r.from != nil && !has(r.from, e.Name) {
+		return r.moveBack(e)
+	}
+	if r.from == nil && e.Copy != inode(there) {
+		return nil // it is the only one
+	}
+	delivered := make([]core.DeliveredFile, 0, len(files))
+	for _, f := range files {
+		delivered = append(delivered, core.DeliveredFile{Path: e.pathOf(f), Size: f.Size})
+	}
+	return removeDelivered(r.to, delivered)
+}
+
+// mayBe reports whether a file is the entry, or a name that was claimed for it.
+func (e *Entry) mayBe(there fs.FileInfo) bool {
+	return e.is(there) || e.Claimed && there.IsDir() == e.Dir
+}
+
+// moveBack brings an entry to where the downloader had it.
+func (r *retraction) moveBack(e *Entry) error {
+	if parent := path.Dir(e.Name); parent != "." {
+		if err := r.from.MkdirAll(parent, 0o755); err != nil {
+			return sourceError(err)
+		}
+	}
+	from, err := r.fromAt.open(path.Dir(e.Name))
+	if err != nil {
+		return sourceError(err)
+	}
+	to, err := r.toAt.open(path.Dir(e.As))
+	if err != nil {
+		return destinationError(err, "opening a folder")
+	}
+	// Nothing of that name is there, and only we write to the job's directory.
+	if err := r.names.rename(to, path.Base(e.As), from, path.Base(e.Name)); err != nil {
+		return errs.Wrap(err, errs.PathNotWritable, "%q cannot be moved back into the download folder.", e.As)
+	}
+	removeEmptyParents(r.to, e.As)
+	return nil
+}
