@@ -339,7 +339,7 @@ type CreateGroupRequest struct {
 	// Name Unique, after the rules of user names.
 	Name string `json:"name"`
 
-	// Permissions What its users may do; none at all lets them look at what they have.
+	// Permissions What its users may do; a new group has download if left out.
 	Permissions *Permissions `json:"permissions,omitempty"`
 
 	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
@@ -715,7 +715,7 @@ type PathMapping struct {
 // - `download`: create and manage tasks of one's own
 type Permission string
 
-// Permissions What its users may do; none at all lets them look at what they have.
+// Permissions What its users may do; a new group has download if left out.
 type Permissions = []Permission
 
 // Plugin defines model for Plugin.
@@ -1275,7 +1275,7 @@ type UpdateGroupRequest struct {
 	// Name Unique, after the rules of user names.
 	Name *string `json:"name,omitempty"`
 
-	// Permissions What its users may do; none at all lets them look at what they have.
+	// Permissions What its users may do; a new group has download if left out.
 	Permissions *Permissions `json:"permissions,omitempty"`
 
 	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.

@@ -22,9 +22,11 @@ const maxUpload = 64 << 20
 
 // wanted is what the command line of add asks for.
 type wanted struct {
-	to, storage, node, downloader, files string
-	options                              optionFlags
-	wait, paused                         bool
+	to, storage, node, downloader, onConflict string
+	files                                     []string
+	options                                   optionFlags
+	seed                                      seedFlags
+	wait, paused                              bool
 }
 
 func (s *shell) addCommand() *cobra.Command {
@@ -36,7 +38,8 @@ func (s *shell) addCommand() *cobra.Command {
 			"- reads a list of them from standard input, one a line.",
 		Example: "  haul add https://example.org/some.iso --to isos\n" +
 			"  haul add 'magnet:?xt=urn:btih:…' --wait\n" +
-			"  haul add film.torrent --files 0,2-5 --limit 2M --paused",
+			"  haul add film.torrent --files 0,2-5 --limit 2M --paused\n" +
+			"  haul add show.torrent --files '*.mkv' --files '!*sample*' --on-conflict skip --seed-ratio 2 --seed-time 7d",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return s.add(c, args, &w) },
 	}
@@ -45,7 +48,9 @@ func (s *shell) addCommand() *cobra.Command {
 	f.StringVar(&w.storage, "storage", "", "the storage that the files go to")
 	f.StringVar(&w.node, "node", "", "the node to download on; haul chooses if left out")
 	f.StringVar(&w.downloader, "downloader", "", "the downloader to use; haul chooses if left out")
-	f.StringVar(&w.files, "files", "", "the wanted files of a torrent by their number from 0, such as 0,2-5; all if left out")
+	f.StringArrayVar(&w.files, "files", nil, filesHelp+"; all if left out")
+	f.StringVar(&w.onConflict, "on-conflict", "", "what happens where a name is taken: rename, skip, overwrite or fail")
+	w.seed.register(c, "")
 	w.options.register(c, "an option for the downloader")
 	w.options.registerLimits(c)
 	f.BoolVar(&w.paused, "paused", false, "do not start before haul resume")
@@ -57,7 +62,7 @@ func (s *shell) add(c *cobra.Command, args []string, w *wanted) error {
 	if w.wait && w.paused {
 		return usagef("--wait would wait for ever for what is --paused")
 	}
-	req, err := w.request()
+	req, err := w.request(c)
 	if err != nil {
 		return err
 	}
@@ -117,7 +122,7 @@ func named(err error, sources []client.Source, files []client.Upload) error {
 	return &about
 }
 
-func (w *wanted) request() (*client.CreateTasksRequest, error) {
+func (w *wanted) request(c *cobra.Command) (*client.CreateTasksRequest, error) {
 	req := &client.CreateTasksRequest{Node: given(w.node), Downloader: given(w.downloader)}
 	if w.to != "" || w.storage != "" {
 		req.Destination = &client.Destination{Storage: w.storage, Path: w.to}
@@ -125,11 +130,18 @@ func (w *wanted) request() (*client.CreateTasksRequest, error) {
 	if w.paused {
 		req.Paused = &w.paused
 	}
+	if w.onConflict != "" {
+		policy := client.ConflictPolicy(w.onConflict)
+		req.OnConflict = &policy
+	}
 	var err error
-	if w.files != "" {
+	if len(w.files) > 0 {
 		if req.Files, err = parseFiles(w.files); err != nil {
 			return nil, err
 		}
+	}
+	if req.Seed, err = w.seed.choice(c); err != nil {
+		return nil, err
 	}
 	req.Options, err = w.options.raw()
 	return req, err

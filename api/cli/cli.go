@@ -44,9 +44,10 @@ func Commands(o Options) []*cobra.Command {
 	s := &shell{Options: o.withDefaults()}
 	commands := []*cobra.Command{
 		s.loginCommand(), s.logoutCommand(), s.whoamiCommand(),
-		s.addCommand(), s.lsCommand(), s.showCommand(), s.setCommand(),
-		s.pauseCommand(), s.resumeCommand(), s.cancelCommand(), s.retryCommand(), s.rmCommand(),
-		s.filesCommand(), s.getCommand(), s.downloaderCommand(), s.pluginCommand(),
+		s.addCommand(), s.inspectCommand(), s.lsCommand(), s.showCommand(), s.setCommand(),
+		s.pauseCommand(), s.resumeCommand(), s.cancelCommand(), s.retryCommand(), s.recheckCommand(), s.rmCommand(),
+		s.filesCommand(), s.getCommand(), s.downloaderCommand(), s.storageCommand(), s.pluginCommand(),
+		s.userCommand(), s.groupCommand(),
 	}
 	for _, c := range commands {
 		s.finish(c)

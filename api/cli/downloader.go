@@ -30,7 +30,7 @@ func (s *shell) downloaderAdd() *cobra.Command {
 			if f.plugin == "" {
 				return usagef("--plugin is needed: see haul plugin ls")
 			}
-			said, err := f.read()
+			said, err := f.read(c)
 			if err != nil {
 				return err
 			}
@@ -40,7 +40,7 @@ func (s *shell) downloaderAdd() *cobra.Command {
 			}
 			d, err := api.CreateDownloader(c.Context(), client.CreateDownloaderRequest{
 				Name: args[0], Plugin: f.plugin, Node: given(f.node), Enabled: changed(c, "enabled", f.enabled),
-				Settings: said.settings, Options: said.options, PathMap: said.pathMap,
+				Settings: said.settings, Options: said.options, PathMap: said.pathMap, Seed: said.seed,
 				MaxActive: changed(c, "max-active", f.maxActive), Weight: changed(c, "weight", f.weight),
 				PollInterval: changed(c, "poll-interval", f.pollInterval),
 			})
@@ -64,7 +64,7 @@ func (s *shell) downloaderEdit() *cobra.Command {
 		Short:   "Change a downloader; what is left out stays",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			said, err := f.read()
+			said, err := f.read(c)
 			if err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ func (s *shell) downloaderEdit() *cobra.Command {
 			}
 			d, err := api.UpdateDownloader(c.Context(), args[0], client.UpdateDownloaderRequest{
 				Name: changed(c, "name", f.name), Enabled: changed(c, "enabled", f.enabled),
-				Settings: said.settings, Options: said.options, PathMap: said.pathMap,
+				Settings: said.settings, Options: said.options, PathMap: said.pathMap, Seed: said.seed,
 				MaxActive: changed(c, "max-active", f.maxActive), Weight: changed(c, "weight", f.weight),
 				PollInterval: changed(c, "poll-interval", f.pollInterval),
 			})
@@ -96,9 +96,13 @@ func (s *shell) downloaderEdit() *cobra.Command {
 type downloaderSaid struct {
 	settings, options *json.RawMessage
 	pathMap           *[]client.PathMapping
+	seed              client.SeedChoice
 }
 
-func (f *downloaderFlags) read() (said downloaderSaid, err error) {
+func (f *downloaderFlags) read(c *cobra.Command) (said downloaderSaid, err error) {
+	if said.seed, err = f.seed.choice(c); err != nil {
+		return said, err
+	}
 	if said.settings, err = f.settings(); err != nil {
 		return said, err
 	}
@@ -161,18 +165,13 @@ func (s *shell) allDownloaders(ctx context.Context) ([]client.Downloader, error)
 	if err != nil {
 		return nil, err
 	}
-	all, cursor := []client.Downloader{}, ""
-	for {
+	return everything(func(cursor string) ([]client.Downloader, *string, error) {
 		page, err := api.ListDownloaders(ctx, cursor)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, page.Items...)
-		if page.NextCursor == nil {
-			return all, nil
-		}
-		cursor = *page.NextCursor
-	}
+		return page.Items, page.NextCursor, nil
+	})
 }
 
 func (s *shell) downloaderShow() *cobra.Command {
@@ -214,6 +213,7 @@ func (s *shell) showDownloader(d *client.Downloader) error {
 		{"settings:", compact(d.Settings)},
 		{"options:", compact(d.Options)},
 		{"path map:", pathMapOf(d)},
+		{"seeding:", seedText(d.Seed)},
 		{"active:", fmt.Sprintf("%d of %d", d.Active, d.MaxActive)},
 		{"weight:", fmt.Sprint(d.Weight)},
 		{"asked every:", fmt.Sprintf("%d s", d.PollInterval)},
@@ -247,7 +247,7 @@ func (s *shell) downloaderTest() *cobra.Command {
 }
 
 // showTest shows what was found, and fails with the check that failed.
-func (s *shell) showTest(name string, test *client.DownloaderTest) error {
+func (s *shell) showTest(name string, test *client.TestResult) error {
 	rows, failed := make([][]string, len(test.Checks)), error(nil)
 	for i, check := range test.Checks {
 		rows[i] = []string{check.Name, "ok", check.Message}
@@ -271,17 +271,5 @@ func (s *shell) showTest(name string, test *client.DownloaderTest) error {
 }
 
 func (s *shell) downloaderRm() *cobra.Command {
-	return &cobra.Command{
-		Use: "rm NAME", Short: "Remove a downloader", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			api, err := s.client()
-			if err != nil {
-				return err
-			}
-			if err := api.DeleteDownloader(c.Context(), args[0]); err != nil {
-				return err
-			}
-			return s.say(map[string]any{"removed": args[0]}, "Removed %s.", args[0])
-		},
-	}
+	return s.remover("Remove a downloader", (*client.Client).DeleteDownloader)
 }

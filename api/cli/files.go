@@ -37,11 +37,29 @@ func (s *shell) filesCommand() *cobra.Command {
 func (s *shell) fileTable(files []client.File) error {
 	rows := make([][]string, len(files))
 	for i, f := range files {
-		state := "not yet"
-		if f.Delivered {
-			state = "delivered"
+		done := ""
+		if f.DoneBytes != nil {
+			done = percent(*f.DoneBytes, &f.Size)
 		}
-		rows[i] = []string{fmt.Sprint(f.Index), size(f.Size), state, f.Path}
+		why := ""
+		if f.Error != nil {
+			why = fmt.Sprintf("%s (%s)", f.Error.Message, f.Error.Code)
+		}
+		rows[i] = []string{fmt.Sprint(f.Index), size(f.Size), done, fileState(&f), f.Path, why}
 	}
-	return s.table([]string{"INDEX", "SIZE", "STATE", "PATH"}, rows)
+	return s.table([]string{"INDEX", "SIZE", "DONE", "STATE", "PATH", "NOTE"}, rows)
+}
+
+func fileState(f *client.File) string {
+	switch {
+	case f.Delivered:
+		return "delivered"
+	case f.Skipped:
+		return "skipped"
+	case !f.Wanted:
+		return "not wanted"
+	case f.Error != nil:
+		return "failed"
+	}
+	return "not yet"
 }

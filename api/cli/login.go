@@ -37,7 +37,7 @@ func (s *shell) login(c *cobra.Command, user string) error {
 			return err
 		}
 	}
-	password, err := s.askPassword(in)
+	password, err := s.askPassword(in, "Password: ")
 	if err != nil {
 		return err
 	}
@@ -77,12 +77,12 @@ func (s *shell) ask(in *bufio.Reader, prompt string) (string, error) {
 }
 
 // askPassword reads a password, at a terminal without showing it.
-func (s *shell) askPassword(in *bufio.Reader) (string, error) {
+func (s *shell) askPassword(in *bufio.Reader, prompt string) (string, error) {
 	tty := terminal(s.In)
 	if tty == nil {
-		return s.ask(in, "Password: ")
+		return s.ask(in, prompt)
 	}
-	_, _ = fmt.Fprint(s.Err, "Password: ")
+	_, _ = fmt.Fprint(s.Err, prompt)
 	password, err := term.ReadPassword(int(tty.Fd()))
 	_, _ = fmt.Fprintln(s.Err)
 	if err != nil {

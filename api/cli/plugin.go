@@ -48,7 +48,7 @@ func (s *shell) plugins(ctx context.Context, ask func(*client.Client, context.Co
 	for i := range list.Items {
 		rows[i] = pluginRow(&list.Items[i])
 	}
-	return s.table([]string{"NAME", "VERSION", "SOURCES", "USED BY", "NOTE"}, rows)
+	return s.table([]string{"NAME", "KIND", "VERSION", "SOURCES", "USED BY", "NOTE"}, rows)
 }
 
 func pluginRow(p *client.Plugin) []string {
@@ -69,5 +69,5 @@ func pluginRow(p *client.Plugin) []string {
 	case p.Managed:
 		note = "runs its own daemon when no address is set"
 	}
-	return []string{p.Name, text(p.Version), strings.Join(sources, ","), strings.Join(users, ","), note}
+	return []string{p.Name, string(p.Kind), text(p.Version), strings.Join(sources, ","), strings.Join(users, ","), note}
 }

@@ -48,16 +48,17 @@ func (s *shell) pluginDetails(p *client.Plugin) error {
 	row := pluginRow(p)
 	details := [][2]string{
 		{"name", p.Name},
+		{"kind", string(p.Kind)},
 		{"display name", p.DisplayName},
 		{"version", text(p.Version)},
 		{"active", fmt.Sprint(p.Active)},
 		{"node", p.Node},
 		{"path", p.Path},
 		{"sha256", p.Sha256},
-		{"sources", row[2]},
+		{"sources", row[3]},
 		{"capabilities", strings.Join(p.Capabilities, ",")},
-		{"used by", row[3]},
-		{"note", row[4]},
+		{"used by", row[4]},
+		{"note", row[5]},
 		{"reserved", strings.Join(p.ReservedOptions, ", ")},
 	}
 	var rows [][]string

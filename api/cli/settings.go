@@ -12,20 +12,34 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
+// settingFlags are settings on a command line.
+type settingFlags struct {
+	texts, files, jsons []string
+}
+
+func (f *settingFlags) register(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringArrayVar(&f.texts, "set", nil, "a setting, as KEY=VALUE; may be repeated")
+	flags.StringArrayVar(&f.files, "set-file", nil, "a setting whose value is in a file, as KEY=PATH: for secrets")
+	flags.StringArrayVar(&f.jsons, "set-json", nil, "a setting that is no text, as KEY=JSON")
+}
+
 // downloaderFlags is what a command line says of a downloader.
 type downloaderFlags struct {
+	settingFlags
+
 	name, plugin, node              string
-	texts, files, jsons, paths      []string
+	paths                           []string
 	options                         optionFlags
+	seed                            seedFlags
 	enabled                         bool
 	maxActive, weight, pollInterval int
 }
 
 func (f *downloaderFlags) register(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringArrayVar(&f.texts, "set", nil, "a setting, as KEY=VALUE; may be repeated")
-	flags.StringArrayVar(&f.files, "set-file", nil, "a setting whose value is in a file, as KEY=PATH: for secrets")
-	flags.StringArrayVar(&f.jsons, "set-json", nil, "a setting that is no text, as KEY=JSON")
+	f.settingFlags.register(c)
+	f.seed.register(c, "what private trackers expect")
 	f.options.register(c, "an option of every job there")
 	flags.StringArrayVar(&f.paths, "path-map", nil, "a folder as the daemon calls it and as the node does, as DAEMON=NODE; may be repeated, '' for none")
 	flags.BoolVar(&f.enabled, "enabled", true, "whether it is used")
@@ -35,7 +49,7 @@ func (f *downloaderFlags) register(c *cobra.Command) {
 }
 
 // settings puts together what the flags say; nil where they say nothing.
-func (f *downloaderFlags) settings() (*json.RawMessage, error) {
+func (f *settingFlags) settings() (*json.RawMessage, error) {
 	all := map[string]any{}
 	for _, pair := range f.texts {
 		key, value, err := cut(pair)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -139,95 +138,6 @@ func note(t *client.Task) string {
 		return t.Waiting.Message
 	}
 	return ""
-}
-
-func (s *shell) showCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "show ID",
-		Short: "Show a task",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			api, err := s.client()
-			if err != nil {
-				return err
-			}
-			t, err := findTask(c.Context(), api, args[0])
-			if err != nil {
-				return err
-			}
-			return s.showTask(t)
-		},
-	}
-}
-
-func (s *shell) showTask(t *client.Task) error {
-	if s.format == formatJSON {
-		return s.json(t)
-	}
-	return s.table(nil, describe(t))
-}
-
-func describe(t *client.Task) [][]string {
-	p := t.Progress
-	loaded := size(p.DoneBytes)
-	if p.TotalBytes != nil {
-		loaded += " of " + size(*p.TotalBytes) + " (" + percent(p.DoneBytes, p.TotalBytes) + ")"
-	}
-	all := [][2]string{
-		{"id", t.ID},
-		{"name", t.Name},
-		{"state", string(t.State)},
-		{"wish", string(t.Wish)},
-		{"note", note(t)},
-		{"hint", hintOf(t)},
-		{"source", string(t.Source.Kind) + " " + t.Source.URI},
-		{"info hash", text(t.InfoHash)},
-		{"owner", t.Owner},
-		{"node", text(t.Node)},
-		{"downloader", text(t.Downloader)},
-		{"files", selectionOf(t)},
-		{"options", optionsOf(t.Options)},
-		{"destination", t.Destination.Storage + ":/" + t.Destination.Path},
-		{"loaded", loaded},
-		{"rate", rate(p.DownloadRate)},
-		{"time left", duration(p.EtaSeconds)},
-		{"peers", fmt.Sprintf("%d, %d of them seeds", p.Peers, p.Seeds)},
-		{"delivered", fmt.Sprintf("%d of %d files", t.Delivery.FilesDone, t.Delivery.FilesTotal)},
-		{"attempt", fmt.Sprint(t.Attempt)},
-		{"created", when(&t.CreatedAt)},
-		{"started", when(t.StartedAt)},
-		{"downloaded", when(t.DownloadedAt)},
-		{"completed", when(t.CompletedAt)},
-	}
-	var rows [][]string
-	for _, row := range all {
-		if row[1] != "" {
-			rows = append(rows, []string{row[0] + ":", row[1]})
-		}
-	}
-	return rows
-}
-
-func selectionOf(t *client.Task) string {
-	if t.Files == nil {
-		return ""
-	}
-	return formatFiles(*t.Files)
-}
-
-// optionsOf shows options; "" for none.
-func optionsOf(raw json.RawMessage) string {
-	if shown := compact(raw); shown != "{}" {
-		return shown
-	}
-	return ""
-}
-
-func hintOf(t *client.Task) string {
-	if t.Error == nil {
-		return ""
-	}
-	return t.Error.Hint
 }
 
 func (s *shell) rmCommand() *cobra.Command {

@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,63 +16,6 @@ const (
 	optionDownloadLimit = "download_limit"
 	optionUploadLimit   = "upload_limit"
 )
-
-// maxListed keeps a slip such as 0-1000000000 from filling the memory.
-const maxListed = 100_000
-
-// parseFiles reads a list of indexes such as "0,2-5"; "all" wants all.
-func parseFiles(list string) (client.FileSelection, error) {
-	if strings.TrimSpace(list) == "all" {
-		return client.FileSelection{Given: true}, nil
-	}
-	var out []int
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, ok := indexRange(strings.TrimSpace(part))
-		if !ok {
-			return client.FileSelection{}, usagef("%q is not a list of files: use numbers from 0 as in 0,2-5, or all", list)
-		}
-		if to-from >= maxListed-len(out) {
-			return client.FileSelection{}, usagef("the list of files has more than %d", maxListed)
-		}
-		for i := from; i <= to; i++ {
-			out = append(out, i)
-		}
-	}
-	slices.Sort(out)
-	return client.FileSelection{Given: true, Indexes: slices.Compact(out)}, nil
-}
-
-// indexRange reads "3" or "3-5".
-func indexRange(s string) (from, to int, ok bool) {
-	first, last, isRange := strings.Cut(s, "-")
-	if !isRange {
-		last = first
-	}
-	from, err := strconv.Atoi(strings.TrimSpace(first))
-	if err != nil {
-		return 0, 0, false
-	}
-	to, err = strconv.Atoi(strings.TrimSpace(last))
-	return from, to, err == nil && from >= 0 && from <= to && to <= math.MaxInt32
-}
-
-// formatFiles writes indexes as parseFiles reads them.
-func formatFiles(files []int) string {
-	var parts []string
-	for i := 0; i < len(files); {
-		j := i
-		for j+1 < len(files) && files[j+1] == files[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(files[i])
-		if j > i {
-			part += "-" + strconv.Itoa(files[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
-}
 
 // rateUnits are the ends that a rate may have, longer ones first.
 var rateUnits = []struct {

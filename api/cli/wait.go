@@ -64,8 +64,8 @@ func allEnded(tasks []client.Task) bool {
 	return true
 }
 
-// ended reports whether waiting longer is of no use. The data of a held task
-// is there, but somebody must do something before it can be delivered.
+// ended reports whether waiting longer is of little use. The data of a held task
+// is there, and haul tries again, but mostly somebody must do something first.
 func ended(t *client.Task) bool {
 	switch t.State {
 	case client.StateCompleted, client.StateSeeding, client.StateHeld, client.StateFailed, client.StateCanceled:

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/haul-dl/haul/api/client"
@@ -34,18 +36,81 @@ func (s *shell) cancelCommand() *cobra.Command {
 }
 
 func (s *shell) retryCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "retry ID…", Short: "Start failed or canceled tasks again", Args: cobra.MinimumNArgs(1),
+	var files []string
+	var to destinationFlags
+	c := &cobra.Command{
+		Use:     "retry ID…",
+		Short:   "Start failed or canceled tasks again, or held deliveries",
+		Example: "  haul retry 3f2a9c\n  haul retry 3f2a9c --files 1,2 --to other/folder",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.each(c.Context(), args, (*client.Client).RetryTask)
+			req, err := retryRequest(c, files, to)
+			if err != nil {
+				return err
+			}
+			retry := func(api *client.Client, ctx context.Context, id string) (*client.Task, error) {
+				return api.RetryTask(ctx, id, req)
+			}
+			return s.each(c.Context(), args, retry)
+		},
+	}
+	c.Flags().StringArrayVar(&files, "files", nil, "the files of a held task to try, by their number, as in 1,2; see haul files")
+	to.register(c)
+	return c
+}
+
+func retryRequest(c *cobra.Command, files []string, to destinationFlags) (req client.RetryTaskRequest, err error) {
+	var all []int
+	for _, list := range files {
+		indexes, err := parseIndexes(list)
+		if err != nil {
+			return req, err
+		}
+		all = append(all, indexes...)
+	}
+	if len(all) > 0 {
+		all = sorted(all)
+		req.Files = &all
+	}
+	req.Destination, err = to.destination(c)
+	return req, err
+}
+
+func (s *shell) recheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "recheck ID…", Short: "Verify what is there, and load what is missing", Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.each(c.Context(), args, (*client.Client).RecheckTask)
 		},
 	}
 }
 
+// destinationFlags is another destination of a task.
+type destinationFlags struct{ to, storage string }
+
+func (f *destinationFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.to, "to", "", "another folder in the owner's home, for what is not delivered yet")
+	c.Flags().StringVar(&f.storage, "storage", "", "another storage, with --to")
+}
+
+// destination returns nil where none was given.
+func (f *destinationFlags) destination(c *cobra.Command) (*client.Destination, error) {
+	if !c.Flags().Changed("to") {
+		if f.storage != "" {
+			return nil, usagef("--storage needs --to: the folder there")
+		}
+		return nil, nil
+	}
+	return &client.Destination{Storage: f.storage, Path: f.to}, nil
+}
+
 // taskFlags is what a command line says of a task that is to change.
 type taskFlags struct {
-	name, files string
-	options     optionFlags
+	name    string
+	files   []string
+	to      destinationFlags
+	seed    seedFlags
+	options optionFlags
 }
 
 func (s *shell) setCommand() *cobra.Command {
@@ -54,9 +119,11 @@ func (s *shell) setCommand() *cobra.Command {
 		Use:   "set ID",
 		Short: "Change a task; what is left out stays",
 		Long: "Change a task; what is left out stays.\n\n" +
-			"Files can change until all data is loaded, limits at any time, other options while no downloader has the task.",
-		Example: "  haul set 3f2a9c --limit 2M --files 0,2-5\n  haul set 3f2a9c --files all --option split=null",
-		Args:    cobra.ExactArgs(1),
+			"Files can change until all data is loaded, the destination until they are delivered, seeding until it\n" +
+			"has ended, limits at any time, other options while no downloader has the task.",
+		Example: "  haul set 3f2a9c --limit 2M --files 0,2-5\n  haul set 3f2a9c --files all --option split=null\n" +
+			"  haul set 3f2a9c --to films --seed-ratio 2",
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			req, err := f.request(c)
 			if err != nil {
@@ -66,7 +133,9 @@ func (s *shell) setCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.name, "name", "", "another name")
-	c.Flags().StringVar(&f.files, "files", "", "the wanted files, such as 0,2-5, or all; see haul files")
+	c.Flags().StringArrayVar(&f.files, "files", nil, filesHelp+"; all for all. See haul files")
+	f.to.register(c)
+	f.seed.register(c, "the group and the downloader")
 	f.options.register(c, "an option for the downloader; null removes it")
 	f.options.registerLimits(c)
 	return c
@@ -80,10 +149,16 @@ func (f *taskFlags) request(c *cobra.Command) (*client.UpdateTaskRequest, error)
 			return nil, err
 		}
 	}
+	if req.Destination, err = f.to.destination(c); err != nil {
+		return nil, err
+	}
+	if req.Seed, err = f.seed.choice(c); err != nil {
+		return nil, err
+	}
 	if req.Options, err = f.options.raw(); err != nil {
 		return nil, err
 	}
-	if req.Name == nil && !req.Files.Given && req.Options == nil {
+	if req.Name == nil && !req.Files.Given && req.Destination == nil && !req.Seed.Given && req.Options == nil {
 		return nil, usagef("there is nothing to change: see haul set --help")
 	}
 	return req, nil

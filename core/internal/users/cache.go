@@ -61,13 +61,13 @@ func (c *identityCache) put(hash tokenHash, entry cached, generation uint64) {
 	c.entries[hash] = entry
 }
 
-// remove forgets a token.
-func (c *identityCache) remove(id core.TokenID) {
+// remove forgets those for whom gone is true.
+func (c *identityCache) remove(gone func(*core.Identity) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
 	for hash, entry := range c.entries {
-		if entry.identity.Token == id {
+		if gone(&entry.identity) {
 			delete(c.entries, hash)
 		}
 	}

@@ -62,10 +62,14 @@ func (s *Service) verify(ctx context.Context, who guesser, user *core.User, pass
 	if !right || user.ID == "" {
 		s.guesses.failed(who)
 		s.log.Warn("login failed", "user", user.Name, "remote", who.from)
-		return errs.New(errs.InvalidLogin, "The user name or the password is wrong.")
+		return wrongLogin()
 	}
 	s.guesses.succeeded(who)
 	return nil
+}
+
+func wrongLogin() error {
+	return errs.New(errs.InvalidLogin, "The user name or the password is wrong.")
 }
 
 // takeTurn waits until nobody else makes a hash.

@@ -19,7 +19,9 @@ var reservedNames = []string{"con", "prn", "aux", "nul", "me", "haul", "system",
 var reservedDevice = regexp.MustCompile(`^(com|lpt)\d$`)
 
 // CheckName returns errs.InvalidRequest for what cannot be the name of a user.
-func CheckName(name string) error {
+func CheckName(name string) error { return checkName("user", name) }
+
+func checkName(what, name string) error {
 	var why string
 	stem, _, _ := strings.Cut(name, ".")
 	switch {
@@ -32,5 +34,5 @@ func CheckName(name string) error {
 	default:
 		return nil
 	}
-	return errs.New(errs.InvalidRequest, "The user name %s.", why).WithField("name", why)
+	return errs.New(errs.InvalidRequest, "The %s's name %s.", what, why).WithField("name", why)
 }

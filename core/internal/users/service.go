@@ -3,6 +3,7 @@
 package users
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,7 @@ type Options struct {
 	Clock  core.Clock
 }
 
-// Service implements core.UserService.
+// Service implements core.UserService and core.AccountService.
 type Service struct {
 	store   *store.Store
 	log     hclog.Logger
@@ -32,10 +33,18 @@ type Service struct {
 	// checked before the one before it was counted.
 	hashing chan struct{}
 	waiting atomic.Int32 // for hashing
-	swept   atomic.Int64 // when expired tokens were last removed, Unix time
+
+	// changing keeps two changes of users and groups from passing each other:
+	// what must hold over several records, such as that there is an admin, is
+	// looked at before one of them is written.
+	changing sync.Mutex
+	swept    atomic.Int64 // when expired tokens were last removed, Unix time
 }
 
-var _ core.UserService = (*Service)(nil)
+var (
+	_ core.UserService    = (*Service)(nil)
+	_ core.AccountService = (*Service)(nil)
+)
 
 // New returns a service. It starts nothing in the background.
 func New(o Options) *Service {

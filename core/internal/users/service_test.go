@@ -365,7 +365,7 @@ func TestNeitherPasswordsNorTokensAreWrittenAnywhere(t *testing.T) {
 func TestACacheNeverBringsBackWhatWasRemoved(t *testing.T) {
 	c, now := newIdentityCache(), time.Unix(0, 0)
 	_, _, before := c.get(tokenHash{1}, now)
-	c.remove("t1") // while the entry is read from the store
+	c.remove(func(id *core.Identity) bool { return id.Token == "t1" }) // while the entry is read from the store
 	c.put(tokenHash{1}, cached{identity: core.Identity{Token: "t1"}, until: now.Add(time.Hour)}, before)
 	if _, found, _ := c.get(tokenHash{1}, now); found {
 		t.Error("it is back")

@@ -43,7 +43,19 @@ func (s *Service) newToken(ctx context.Context, user *core.User, name string) (*
 		ID: core.NewID[core.TokenID](), User: user.ID, Name: name, Hash: hex.EncodeToString(hash[:]),
 		CreatedAt: now, ExpiresAt: now.Add(tokenLife),
 	}
-	if err := s.store.Update(ctx, func(tx *store.Tx) error { return tx.PutToken(token) }); err != nil {
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		// The password that was checked may have been changed meanwhile.
+		now, err := tx.User(user.ID)
+		if errs.Is(err, errs.NotFound) || err == nil && now.PasswordRevision != user.PasswordRevision {
+			return wrongLogin()
+		}
+		if err != nil {
+			return err
+		}
+		token.PasswordRevision = now.PasswordRevision
+		return tx.PutToken(token)
+	})
+	if err != nil {
 		return nil, err
 	}
 	s.sweep(ctx, now)
@@ -99,6 +111,9 @@ func (s *Service) resolve(ctx context.Context, hash tokenHash) (cached, error) {
 	if err != nil {
 		return cached{}, orUnknownToken(err)
 	}
+	if token.PasswordRevision != user.PasswordRevision {
+		return cached{}, unknownToken()
+	}
 	group, err := s.store.Group(ctx, user.Group)
 	if err != nil {
 		return cached{}, orUnknownToken(err)
@@ -132,7 +147,7 @@ func (s *Service) Logout(ctx context.Context) error {
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	s.cache.remove(who.Token)
+	s.cache.remove(func(id *core.Identity) bool { return id.Token == who.Token })
 	s.log.Info("logged out", "user", who.Name)
 	return nil
 }
