@@ -56,6 +56,10 @@ func TestDownloaderChangesAreHandedOver(t *testing.T) {
 	if want := (&core.DownloaderChange{Plugin: new("p"), Settings: []byte(`{}`), PathMap: &[]core.PathMapping{{Daemon: "/d", Node: "/n"}}}); !reflect.DeepEqual(h.downloaders.change, want) {
 		t.Errorf("test: got %+v", h.downloaders.change)
 	}
+	h.do("PATCH", "/api/v1/downloaders/aria2", `{"seed":{"ratio":1,"idle_seconds":60}}`).is(200)
+	if want := (&core.DownloaderChange{Seed: &core.SeedChange{Policy: &core.SeedPolicy{Enabled: true, Ratio: 1, IdleSeconds: 60}}}); !reflect.DeepEqual(h.downloaders.change, want) {
+		t.Errorf("update: got %+v", h.downloaders.change)
+	}
 	h.do("PATCH", "/api/v1/downloaders/aria2", `{"health":{}}`).problem(400, "unknown_field")
 	h.do("POST", "/api/v1/downloaders", `{"name":"a"}`).problem(400, "invalid_request")
 }
@@ -65,7 +69,7 @@ func TestTroubleWithADownloaderIsAPartOfTheTest(t *testing.T) {
 	a := h.do("POST", "/api/v1/downloaders/aria2/test", "").is(200)
 	const want = `{"checks":[{"code":null,"hint":null,"message":"It answers.","name":"reachable","ok":true},` +
 		`{"code":"downloader_auth_failed","hint":"HINT","message":"The secret is wrong.","name":"credentials","ok":false}],"ok":false,"version":"1.37.0"}`
-	var got apigen.DownloaderTest
+	var got apigen.TestResult
 	a.into(&got)
 	if *got.Checks[1].Hint != errs.DownloaderAuthFailed.Hint() {
 		t.Errorf("hint %q", *got.Checks[1].Hint)
@@ -83,7 +87,7 @@ func TestPlugins(t *testing.T) {
 		h.do(request[0], request[1], "").is(200).into(&list)
 		good, bad := list.Items[0], list.Items[1]
 		if string(*good.SettingsSchema) != `{"type":"object"}` || good.Error != nil || *good.Instances[0].Pid != 42 ||
-			!good.Active || string(*good.OptionsSchema) != `{"type":"object","properties":{}}` || good.ReservedOptions[0] != "dir" {
+			!good.Active || good.Kind != "downloader" || bad.Kind != "storage" || string(*good.OptionsSchema) != `{"type":"object","properties":{}}` || good.ReservedOptions[0] != "dir" {
 			t.Errorf("got %+v", good)
 		}
 		if bad.Error == nil || bad.Error.Code != "plugin_untrusted" || bad.SettingsSchema != nil || bad.OptionsSchema != nil || bad.Active || bad.Version != nil {

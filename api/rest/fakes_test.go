@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +32,9 @@ func fullTask(id core.TaskID) core.TaskView {
 			Name: "film", InfoHash: "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c", Wish: core.WishRun, State: core.StateHeld,
 			Error:   &core.Failure{Code: errs.OutOfSpace, Message: "The disk is full.", Hint: "Free some.", Retryable: true, At: testTime},
 			Attempt: 2, Node: "n1", Downloader: "d1", Job: "j1", Destination: core.Destination{Storage: "s1", Path: "films"},
-			Selection: []int{0, 2}, Options: []byte(`{"split":4}`),
+			Selection:  core.Selection{Indexes: []int{0, 2}, Patterns: []string{"*.mkv", "!*sample*"}, MinSize: 50 << 20},
+			OnConflict: core.ConflictSkip, Seed: &core.SeedPolicy{Enabled: true, Ratio: 1.5, TimeSeconds: 3600}, Options: []byte(`{"split":4}`),
+			InfoHashV2: strings.Repeat("ab", 32), Private: true, Retries: core.Retries{Used: 1, Limit: 3, NextAt: &testTime}, HeldUntil: &testTime,
 			CreatedAt: testTime, StartedAt: &testTime, DownloadedAt: &testTime, DeliveredAt: &testTime, CompletedAt: &testTime, DeletedAt: &testTime,
 		},
 		Progress:  core.Progress{TotalBytes: 1000, DoneBytes: 500, UploadedBytes: 250, DownloadRate: 99, UploadRate: 7, Peers: 3, Seeds: 1},
@@ -59,6 +62,9 @@ type fakeTasks struct {
 	action  core.TaskAction
 	acted   []core.TaskID
 	calls   []string
+	retried core.RetryOptions
+	source  *core.NewSource
+	info    *core.SourceInfo
 	content []byte
 	name    string
 	err     error
@@ -104,8 +110,28 @@ func (f *fakeTasks) Cancel(ctx context.Context, id core.TaskID) (*core.TaskView,
 	return f.call(ctx, "cancel", id)
 }
 
-func (f *fakeTasks) Retry(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+func (f *fakeTasks) Retry(ctx context.Context, id core.TaskID, o core.RetryOptions) (*core.TaskView, error) {
+	f.retried = o
 	return f.call(ctx, "retry", id)
+}
+
+func (f *fakeTasks) Recheck(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.call(ctx, "recheck", id)
+}
+
+func (f *fakeTasks) History(ctx context.Context, id core.TaskID) ([]core.HistoryEvent, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return []core.HistoryEvent{
+		{Seq: 7, At: testTime, Kind: core.HistoryState, State: core.StateHeld, Code: errs.OutOfSpace, Message: "The disk is full."},
+		{Seq: 8, At: testTime, Kind: core.HistoryWish, Message: "Tried again.", By: "alice"},
+	}, nil
+}
+
+func (f *fakeTasks) Inspect(_ context.Context, src *core.NewSource) (*core.SourceInfo, error) {
+	f.source = src
+	return f.info, f.err
 }
 
 func (f *fakeTasks) Pause(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
@@ -140,7 +166,11 @@ func (f *fakeTasks) Delete(_ context.Context, _ core.TaskID, deleteData bool) er
 }
 
 func (f *fakeTasks) Files(context.Context, core.TaskID) ([]core.TaskFile, error) {
-	return []core.TaskFile{{Index: 0, Path: "a/b.bin", Size: 7, Delivered: true}}, f.err
+	return []core.TaskFile{
+		{Index: 0, Path: "a/b.bin", Size: 7, DoneBytes: 7, Wanted: true, Delivered: true},
+		{Index: 1, Path: "a/c.bin", Size: 9, DoneBytes: -1, Wanted: true, Failure: &core.Failure{Code: errs.NameNotPossible, Message: "Too long.", At: testTime}},
+		{Index: 2, Path: "a/d.bin", Size: 9, Skipped: true},
+	}, f.err
 }
 
 type nopCloser struct{ *bytes.Reader }
@@ -189,7 +219,7 @@ func testDownloader() *core.DownloaderView {
 	return &core.DownloaderView{
 		Downloader: core.Downloader{
 			ID: "d1", Name: "aria2", Node: "n1", Plugin: "aria2", Enabled: true, Settings: []byte(`{"secret":"<secret>"}`),
-			Options: []byte(`{"split":4}`), PathMap: []core.PathMapping{{Daemon: "/downloads", Node: "/srv/d"}},
+			Options: []byte(`{"split":4}`), PathMap: []core.PathMapping{{Daemon: "/downloads", Node: "/srv/d"}}, Seed: &core.SeedPolicy{},
 			MaxActive: 500, Weight: 1, PollInterval: 1, CreatedAt: testTime,
 		},
 		NodeName: "local", Restarts: 1, PluginPID: 42, Active: 3,
@@ -247,6 +277,7 @@ func (f *fakeDownloaders) Plugins(context.Context) ([]core.PluginView, error) {
 		Instances: []core.PluginInstance{{Downloader: "d1", Name: "aria2", State: core.HealthOK, PID: 42, Version: "0.1.0"}},
 	}
 	bad := core.PluginView{ObservedPlugin: core.ObservedPlugin{
+		Kind:        core.PluginStorage,
 		Description: downloader.Description{Name: "bad"},
 		Failure:     &core.Failure{Code: errs.PluginUntrusted, Message: "Anybody may write it.", At: testTime},
 	}}

@@ -29,7 +29,9 @@ type harness struct {
 	t           *testing.T
 	tasks       *fakeTasks
 	users       *fakeUsers
+	accounts    *fakeAccounts
 	downloaders *fakeDownloaders
+	storages    *fakeStorages
 	ready       *fakeReady
 	registry    *prometheus.Registry
 	log         *bytes.Buffer
@@ -42,11 +44,12 @@ const testTorrentLimit = 1000
 func newHarness(t *testing.T) *harness {
 	t.Helper()
 	h := &harness{
-		t: t, tasks: &fakeTasks{}, users: &fakeUsers{}, downloaders: &fakeDownloaders{}, ready: &fakeReady{},
+		t: t, tasks: &fakeTasks{}, users: &fakeUsers{}, accounts: &fakeAccounts{}, downloaders: &fakeDownloaders{},
+		storages: &fakeStorages{}, ready: &fakeReady{},
 		registry: prometheus.NewRegistry(), log: &bytes.Buffer{},
 	}
 	handler, err := rest.New(rest.Options{
-		Tasks: h.tasks, Users: h.users, Downloaders: h.downloaders, Ready: h.ready,
+		Tasks: h.tasks, Users: h.users, Accounts: h.accounts, Downloaders: h.downloaders, Storages: h.storages, Ready: h.ready,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			_, _ = io.WriteString(w, "haul_up 1\n")
@@ -93,6 +96,8 @@ type edit func(*http.Request)
 func header(name, value string) edit {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
+
+func asAdmin(r *http.Request) { r.Header.Set("Authorization", "Bearer "+adminToken) }
 
 // do sends a request with a user's token; a body is JSON unless edited.
 func (h *harness) do(method, path, body string, edits ...edit) *answer {
@@ -175,6 +180,11 @@ type part struct{ name, filename, content string }
 
 func (h *harness) upload(parts ...part) *answer {
 	h.t.Helper()
+	return h.uploadTo("/api/v1/tasks", parts...)
+}
+
+func (h *harness) uploadTo(path string, parts ...part) *answer {
+	h.t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	for _, p := range parts {
@@ -191,5 +201,5 @@ func (h *harness) upload(parts ...part) *answer {
 	if err := w.Close(); err != nil {
 		h.t.Fatal(err)
 	}
-	return h.do("POST", "/api/v1/tasks", body.String(), header("Content-Type", w.FormDataContentType()))
+	return h.do("POST", path, body.String(), header("Content-Type", w.FormDataContentType()))
 }

@@ -23,7 +23,11 @@ func TestEverythingButLoginAndHealthNeedsAToken(t *testing.T) {
 		"GET /api/v1/tasks/x", "DELETE /api/v1/tasks/x", "POST /api/v1/tasks/x/cancel", "POST /api/v1/tasks/x/retry", "GET /api/v1/tasks/x/files",
 		"GET /api/v1/tasks/x/files/0/content", "GET /api/v1/downloaders", "POST /api/v1/downloaders", "GET /api/v1/downloaders/x",
 		"PATCH /api/v1/downloaders/x", "DELETE /api/v1/downloaders/x", "POST /api/v1/downloaders/x/test", "POST /api/v1/downloaders/test",
-		"GET /api/v1/plugins", "POST /api/v1/plugins/rescan",
+		"GET /api/v1/plugins", "POST /api/v1/plugins/rescan", "PATCH /api/v1/me", "POST /api/v1/tasks/x/recheck", "GET /api/v1/tasks/x/history",
+		"POST /api/v1/sources/inspect", "GET /api/v1/storages", "POST /api/v1/storages", "POST /api/v1/storages/test", "GET /api/v1/storages/x",
+		"PATCH /api/v1/storages/x", "DELETE /api/v1/storages/x", "POST /api/v1/storages/x/test", "GET /api/v1/users", "POST /api/v1/users",
+		"GET /api/v1/users/x", "PATCH /api/v1/users/x", "DELETE /api/v1/users/x", "GET /api/v1/groups", "POST /api/v1/groups",
+		"GET /api/v1/groups/x", "PATCH /api/v1/groups/x", "DELETE /api/v1/groups/x",
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		for _, value := range []string{"", "Bearer", "Bearer wrong", "Basic " + userToken, userToken} {

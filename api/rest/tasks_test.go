@@ -30,8 +30,22 @@ func TestCreateHandsOverWhatWasAskedFor(t *testing.T) {
 			Destination: core.NewDestination{Path: "x/y"}, Node: "n", Downloader: "d",
 		}},
 		{"files, options and a pause", `{"sources":["a"],"files":[0,2],"options":{"split":4},"paused":true}`, core.NewTask{
-			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Files: []int{0, 2}, Options: []byte(`{"split":4}`), Paused: true,
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Selection: core.Selection{Indexes: []int{0, 2}}, Options: []byte(`{"split":4}`), Paused: true,
 		}},
+		{"patterns, sizes, and what happens to names", `{"sources":["a"],"files":[7,"3","*.mkv","!*sample*",">=50MiB","<4GB"],"on_conflict":"skip"}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, OnConflict: core.ConflictSkip,
+			Selection: core.Selection{Indexes: []int{3, 7}, Patterns: []string{"*.mkv", "!*sample*"}, MinSize: 50 << 20, MaxSize: 4e9 - 1},
+		}},
+		{"seeding until a ratio", `{"sources":["a"],"seed":{"ratio":2.5}}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Seed: &core.SeedPolicy{Enabled: true, Ratio: 2.5},
+		}},
+		{"seeding for a while", `{"sources":["a"],"seed":{"enabled":true,"time_seconds":60,"idle_seconds":5}}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Seed: &core.SeedPolicy{Enabled: true, TimeSeconds: 60, IdleSeconds: 5},
+		}},
+		{"no seeding", `{"sources":["a"],"seed":{"enabled":false}}`, core.NewTask{
+			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Seed: &core.SeedPolicy{},
+		}},
+		{"seeding as others say", `{"sources":["a"],"seed":null}`, core.NewTask{Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}}},
 		{"all files", `{"sources":["a"],"files":null}`, core.NewTask{Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}}},
 		{"a destination in another storage", `{"sources":["a"],"destination":{"storage":"nas","path":"x"}}`, core.NewTask{
 			Sources: []core.NewSource{{URI: "a", Field: "sources[0]"}}, Destination: core.NewDestination{Storage: "nas", Path: "x"},
@@ -70,6 +84,23 @@ func TestBadBodiesAreRefusedByName(t *testing.T) {
 		{"a negative file", `{"sources":["a"],"files":[-1]}`, asIs, 400, "invalid_request", "files[0]"},
 		{"a file in words", `{"sources":["a"],"files":"0-3"}`, asIs, 400, "invalid_request", "files"},
 		{"a fraction of a file", `{"sources":["a"],"files":[0.5]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"a huge file", `{"sources":["a"],"files":[99999999999999999999]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"an empty pattern", `{"sources":["a"],"files":[""]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"a pattern that is none", `{"sources":["a"],"files":[1,"[a"]}`, asIs, 400, "invalid_request", "files[1]"},
+		{"a size that is none", `{"sources":["a"],"files":["*",">=many"]}`, asIs, 400, "invalid_request", "files[1]"},
+		{"a pattern without an end", `{"sources":["a"],"files":["` + strings.Repeat("*", 2000) + `"]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"more patterns than can be held against each file", `{"sources":["a"],"files":["x"` + strings.Repeat(`,"x"`, 200) + `]}`, asIs, 400, "invalid_request", "files"},
+		{"more files than there may be", `{"sources":["a"],"files":[0` + strings.Repeat(`,1`, 100_000) + `]}`, asIs, 400, "invalid_request", "files"},
+		{"a file given twice", `{"sources":["a"],"files":[1,1]}`, asIs, 400, "invalid_request", "files"},
+		{"a size that no file has", `{"sources":["a"],"files":[">2GB","<1GB"]}`, asIs, 400, "invalid_request", "files"},
+		{"a selection in an object", `{"sources":["a"],"files":[{"index":1}]}`, asIs, 400, "invalid_request", "files[0]"},
+		{"a policy that is not offered", `{"sources":["a"],"on_conflict":"ask"}`, asIs, 400, "invalid_request", "on_conflict"},
+		{"a negative ratio", `{"sources":["a"],"seed":{"ratio":-1}}`, asIs, 400, "invalid_request", "seed.ratio"},
+		{"a ratio without an end", `{"sources":["a"],"seed":{"ratio":1e999}}`, asIs, 400, "invalid_request", "seed.ratio"},
+		{"a ratio in words", `{"sources":["a"],"seed":{"ratio":"2"}}`, asIs, 400, "invalid_request", "seed.ratio"},
+		{"a part of a second", `{"sources":["a"],"seed":{"time_seconds":0.5}}`, asIs, 400, "invalid_request", "seed.time_seconds"},
+		{"an unknown field of seeding", `{"sources":["a"],"seed":{"rato":1}}`, asIs, 400, "unknown_field", "seed.rato"},
+		{"what has not come yet", `{"sources":["a"],"http":{"referer":"x"}}`, asIs, 400, "unknown_field", "http"},
 		{"options that are a list", `{"sources":["a"],"options":[]}`, asIs, 400, "invalid_request", "options"},
 		{"options that are null", `{"sources":["a"],"options":null}`, asIs, 400, "invalid_request", "options"},
 		{"a pause in words", `{"sources":["a"],"paused":"yes"}`, asIs, 400, "invalid_request", "paused"},
@@ -187,18 +218,26 @@ func TestATaskShowsNamesAndNulls(t *testing.T) {
 		`"delivered_at":"2026-11-21T11:00:00Z","delivery":{"done_bytes":10,"files_done":1,"files_total":2,"total_bytes":1000},` +
 		`"destination":{"path":"films","storage":"local"},"downloaded_at":"2026-11-21T11:00:00Z","downloader":"aria2",` +
 		`"error":{"at":"2026-11-21T11:00:00Z","code":"out_of_space","hint":"Free some.","message":"The disk is full.","retryable":true},` +
-		`"files":[0,2],"id":"ID","info_hash":"dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c","name":"film","node":"local","options":{"split":4},"owner":"alice",` +
+		`"files":[0,2,"*.mkv","!*sample*","\u003e=52428800"],"held_until":"2026-11-21T11:00:00Z",` +
+		`"id":"ID","info_hash":"dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c",` +
+		`"info_hash_v2":"abababababababababababababababababababababababababababababababab",` +
+		`"name":"film","node":"local","on_conflict":"skip","options":{"split":4},"owner":"alice","private":true,` +
 		`"progress":{"done_bytes":500,"download_rate":99,"eta_seconds":6,"peers":3,"ratio":0.5,"seeds":1,"total_bytes":1000,"upload_rate":7,"uploaded_bytes":250},` +
+		`"retries":{"limit":3,"next_at":"2026-11-21T11:00:00Z","used":1},"seed":{"enabled":true,"idle_seconds":0,"ratio":1.5,"time_seconds":3600},` +
 		`"source":{"kind":"magnet","uri":"magnet:?xt=x\u0026dn=y"},"started_at":"2026-11-21T11:00:00Z","state":"held",` +
 		`"waiting":{"code":"waiting_for_slot","message":"All slots are taken."},"wish":"run"}`
 	if got := strings.ReplaceAll(string(full), string(taskA), "ID"); got != wantFull {
 		t.Errorf("got  %s\nwant %s", got, wantFull)
 	}
 	bare := list.Items[1]
-	for _, name := range []string{"files", "info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at"} {
+	for _, name := range []string{"files", "info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at",
+		"info_hash_v2", "seed", "held_until"} {
 		if v, ok := bare[name]; !ok || v != nil {
 			t.Errorf("%s is %v, want null", name, v)
 		}
+	}
+	if bare["on_conflict"] != "rename" || bare["private"] != false || bare["retries"].(map[string]any)["next_at"] != nil {
+		t.Errorf("got %v", bare)
 	}
 	if bare["owner"] != "u1" || list.NextCursor != "more" {
 		t.Errorf("owner %v, cursor %q", bare["owner"], list.NextCursor)

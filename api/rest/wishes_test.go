@@ -2,7 +2,10 @@ package rest_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,12 +18,17 @@ func TestTaskChangesAreHandedOver(t *testing.T) {
 	h := newHarness(t)
 	path := "/api/v1/tasks/" + string(taskA)
 	for body, want := range map[string]core.TaskChange{
-		`{}`:                             {},
-		`{"name":"x"}`:                   {Name: new("x")},
-		`{"files":[3,1]}`:                {Files: &[]int{3, 1}},
-		`{"files":[]}`:                   {Files: &[]int{}},
-		`{"files":null}`:                 {Files: new([]int)},
-		`{"options":{"a":null,"b":[1]}}`: {Options: []byte(`{"a":null,"b":[1]}`)},
+		`{}`:                        {},
+		`{"name":"x"}`:              {Name: new("x")},
+		`{"files":[3,1]}`:           {Selection: &core.Selection{Indexes: []int{1, 3}}},
+		`{"files":["*.mkv",">1k"]}`: {Selection: &core.Selection{Patterns: []string{"*.mkv"}, MinSize: 1025}},
+		`{"files":[]}`:              {Selection: &core.Selection{}},
+		`{"files":null}`:            {Selection: &core.Selection{}},
+		`{"destination":"films"}`:   {Destination: &core.NewDestination{Path: "films"}},
+		`{"destination":{"storage":"s","path":"x"}}`: {Destination: &core.NewDestination{Storage: "s", Path: "x"}},
+		`{"seed":{"ratio":1}}`:                       {Seed: &core.SeedChange{Policy: &core.SeedPolicy{Enabled: true, Ratio: 1}}},
+		`{"seed":null}`:                              {Seed: &core.SeedChange{}},
+		`{"options":{"a":null,"b":[1]}}`:             {Options: []byte(`{"a":null,"b":[1]}`)},
 	} {
 		h.do("PATCH", path, body).is(200)
 		if !reflect.DeepEqual(*h.tasks.changed, want) {
@@ -30,10 +38,49 @@ func TestTaskChangesAreHandedOver(t *testing.T) {
 	h.do("PATCH", path, `{"state":"paused"}`).problem(400, "unknown_field")
 	h.do("PATCH", path, `{"name":""}`).problem(400, "invalid_request")
 	h.do("PATCH", path, `{"files":{}}`).problem(400, "invalid_request")
+	if p := h.do("PATCH", path, `{"files":["a","[b"]}`).problem(400, "invalid_request"); (*p.Errors)[0].Field != "files[1]" {
+		t.Errorf("got %+v", p.Errors)
+	}
+	h.do("PATCH", path, `{"on_conflict":"skip"}`).problem(400, "unknown_field")
+	h.do("PATCH", path, `{"destination":null}`).problem(400, "invalid_request")
 	h.do("PATCH", "/api/v1/tasks/nonsense", `{}`).problem(404, "not_found")
 	h.tasks.err = errs.New(errs.WrongState, "Too late.").WithField("options.split", "cannot change any more")
 	if p := h.do("PATCH", path, `{"options":{"split":1}}`).problem(409, "wrong_state"); p.Errors == nil || (*p.Errors)[0].Field != "options.split" {
 		t.Errorf("got %+v", p)
+	}
+}
+
+func TestARetryMaySayHow(t *testing.T) {
+	h := newHarness(t)
+	path := "/api/v1/tasks/" + string(taskA) + "/retry"
+	chunked := func(r *http.Request) { r.ContentLength = -1; r.Body = io.NopCloser(r.Body) }
+	for body, want := range map[string]core.RetryOptions{
+		``:                                   {},
+		`{}`:                                 {},
+		`{"files":[2,1]}`:                    {Files: []int{2, 1}},
+		`{"files":[],"destination":"films"}`: {Files: []int{}, Destination: &core.NewDestination{Path: "films"}},
+	} {
+		for _, how := range []edit{header("X-None", ""), chunked} {
+			h.tasks.retried = core.RetryOptions{}
+			h.do("POST", path, body, how).is(200)
+			if !reflect.DeepEqual(h.tasks.retried, want) {
+				t.Errorf("%q: got %+v", body, h.tasks.retried)
+			}
+		}
+	}
+	h.do("POST", path, `{"file":1}`).problem(400, "unknown_field")
+	h.do("POST", path, `{"files":["*.mkv"]}`).problem(400, "invalid_request")
+	h.do("POST", path, `x`, header("Content-Type", "text/plain")).problem(415, "unsupported_media_type")
+	h.do("POST", path, `{`, chunked).problem(400, "invalid_json")
+}
+
+func TestARecheckIsHandedOver(t *testing.T) {
+	h := newHarness(t)
+	h.do("POST", "/api/v1/tasks/"+string(taskA)+"/recheck", "").is(200)
+	h.do("POST", "/api/v1/tasks/nonsense/recheck", "").problem(404, "not_found")
+	h.do("POST", "/api/v1/tasks/actions", fmt.Sprintf(`{"action":"recheck","ids":[%q]}`, taskA)).is(200)
+	if !slices.Equal(h.tasks.calls, []string{"recheck"}) || h.tasks.action != core.ActionRecheck {
+		t.Errorf("asked for %q and %s", h.tasks.calls, h.tasks.action)
 	}
 }
 
