@@ -79,7 +79,7 @@ func (n *Node) adjusts(j *job) (adjustment, time.Time) {
 		return adjustPause, later(repeat, j.retry.at)
 	case !paused && (j.Applied.Paused || j.Applied.Resumes < j.Job.Resumes):
 		return adjustResume, j.retry.at
-	case !paused && j.phase == core.JobPaused && !j.ran:
+	case !paused && j.phase == core.JobPaused && !j.Stopped:
 		return adjustResume, later(repeat, j.retry.at)
 	}
 	return adjustNone, time.Time{}
@@ -206,17 +206,45 @@ func (j *job) apply(e stepDone) {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
 		// A magnet link may stop for its first selection after that was made.
-		j.ran = j.ran && !slices.Equal(was.Files, unselected)
+		if slices.Equal(was.Files, unselected) {
+			j.ran, j.Stopped = false, false
+		}
 	case adjustLimits:
 		j.Applied.Limits = e.limits
 	case adjustPause:
 		j.Applied.Paused, j.Applied.ForSpace = true, j.Job.Wish == core.JobRun
 	case adjustResume:
 		j.Applied.Paused, j.Applied.ForSpace, j.Applied.Resumes = false, false, e.resumes
-		j.ran = false
+		j.ran, j.Stopped = false, false
 	}
 	if !reflect.DeepEqual(was, j.Applied) {
 		j.save()
+	}
+}
+
+// notice tells a job that runs from one that was stopped by hand. What was asked
+// for before the last order tells nothing of that.
+func (n *Node) notice(j *job, p downloader.Phase, since uint64) {
+	was := j.Stopped
+	switch {
+	case since < j.addedAt:
+	case p == downloader.PhaseDownloading, p == downloader.PhaseMetadata:
+		j.ran, j.Stopped = true, false
+	case p == downloader.PhasePaused && j.ran && !n.wantsPause(j):
+		j.Stopped = true
+	}
+	if j.Stopped != was {
+		j.save()
+		n.touch(j)
+	}
+}
+
+// wasAway notes that nobody watched the jobs of a downloader for a moment.
+func (n *Node) wasAway(b *backend) {
+	for _, j := range n.jobs {
+		if j.Job.Downloader == b.want.ID {
+			j.ran = false
+		}
 	}
 }
 
@@ -229,7 +257,7 @@ func (n *Node) waitingForOrder(j *job) *core.Waiting {
 	switch {
 	case n.wantsPause(j) && !paused:
 		return &core.Waiting{Code: core.WaitingForPause, Message: "The downloader has not confirmed the pause yet."}
-	case !n.wantsPause(j) && paused && j.ran:
+	case !n.wantsPause(j) && paused && j.Stopped:
 		return &core.Waiting{Code: core.WaitingForResume, Message: "Somebody stopped it at the downloader. Resume it to go on."}
 	}
 	return nil

@@ -65,6 +65,7 @@ func (o *orderly) Resume(_ context.Context, ref downloader.Ref) error {
 
 func (o *orderly) SelectFiles(_ context.Context, ref downloader.Ref, files []int) error {
 	return o.take("select "+fmt.Sprint(files), ref, func(s *downloader.Status) {
+		s.Files = slices.Clone(s.Files) // the node has the old ones
 		for i := range s.Files {
 			s.Files[i].Skipped = !slices.Contains(files, i)
 		}
@@ -187,6 +188,29 @@ func TestAJobThatSomebodyStoppedAtTheDaemonStaysStoppedUntilItIsResumed(t *testi
 	}
 	r.change(w, &job, func(d *core.DesiredJob) { d.Resumes++ })
 	r.waitPhase(job.ID, core.JobDownloading)
+}
+
+// A daemon that dies, as in a power cut, may come back with what it was told
+// before: that is no one's wish.
+func TestAJobThatIsStoppedSinceTheDaemonWasAwayGoesOn(t *testing.T) {
+	t.Parallel()
+	w, o := orderlyWorld(t)
+	r := w.start()
+	job := newJob()
+	r.send(w.full(job))
+	r.waitPhase(job.ID, core.JobDownloading)
+	w.plugin.Fail(scripted.OpCheck, errs.New(errs.DownloaderUnreachable, "The daemon is down."))
+	r.waitFor("the trouble", func() bool {
+		j := r.jobs[job.ID]
+		return j.Waiting != nil && j.Waiting.Code == errs.DownloaderUnreachable
+	})
+	w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Phase = downloader.PhasePaused })
+	w.plugin.Fail(scripted.OpCheck, nil)
+	r.waitPhase(job.ID, core.JobPaused)
+	r.waitPhase(job.ID, core.JobDownloading)
+	if got := o.list(); !slices.Equal(got, []string{"resume"}) {
+		t.Errorf("orders: %v", got)
+	}
 }
 
 func TestLimitsChangeWhileAJobRuns(t *testing.T) {

@@ -191,6 +191,7 @@ func (n *Node) look(b *backend) {
 	case restarted:
 		// A new process: whatever was wrong with the old one is past.
 		b.fails, b.failing, b.checkNow = 0, false, true
+		n.wasAway(b)
 		b.wasTested, b.noTest, b.noWatch, b.watchAt = false, false, false, time.Time{}
 		n.setHealth(b, core.HealthStarting, nil)
 	case b.status.State == pluginhost.StateDegraded:
@@ -239,6 +240,7 @@ func (n *Node) failed(b *backend, since uint64, err error) {
 	b.failing = true
 	b.fails++
 	b.failedAt = n.tick()
+	n.wasAway(b)
 	b.retryAt = time.Now().Add(backendPause(b.fails, err))
 	n.setHealth(b, core.HealthDegraded, err)
 }

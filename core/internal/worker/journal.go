@@ -164,7 +164,7 @@ func (n *Node) load(ctx context.Context) error {
 		return err
 	}
 	return n.journal.each(ctx, keyJob, func(id string, value []byte) error {
-		j := &job{ran: true}
+		j := &job{}
 		if err := n.journal.job(id, value, &j.record); err != nil {
 			bad(err, keyJob, id)
 			return nil

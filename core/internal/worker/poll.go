@@ -204,6 +204,7 @@ func (n *Node) onWatchEnded(e watchEnded) {
 	b.watchTries++
 	b.watchAt = now.Add(pause(b.watchTries))
 	if scopeOf(e.err) != scopeGivenUp {
+		n.wasAway(b)
 		n.log.Debug("watch ended", "downloader", b.want.Name, "err", e.err)
 	}
 }

@@ -34,6 +34,8 @@ type record struct {
 	Clocks         clocks `json:"clocks,omitzero"`
 	// Files are all files, wanted or not, once known.
 	Files []downloader.File `json:"files,omitempty"`
+	// Stopped reports that somebody has stopped the job at the downloader.
+	Stopped bool `json:"stopped,omitempty"`
 	// Lost counts how often the downloader had lost the job.
 	Lost int `json:"lost,omitempty"`
 	// Rechecks is the last of core.Job.Rechecks that was begun; Verify says that
@@ -102,8 +104,10 @@ type job struct {
 	// loop's counter: what it was asked for before says nothing of that.
 	addedAt   uint64
 	orderedAt time.Time
-	// ran reports that the job was seen running since the last order to do so:
-	// when it is paused then, somebody did that by hand.
+	// ran reports that the job was seen running since the last order to do so,
+	// and that the downloader has not been away since: when it is paused then,
+	// somebody did that by hand. A daemon that was away may have forgotten what
+	// it was told last, as after a power cut.
 	ran bool
 	// fileCount is the number of files, 0 until known.
 	fileCount int

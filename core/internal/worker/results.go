@@ -209,9 +209,7 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		n.onShared(j, s, since)
 		return
 	}
-	if since >= j.addedAt && daemonPhases[s.Phase] == core.JobDownloading {
-		j.ran = true // what was asked for before the last order tells nothing of it
-	}
+	n.notice(j, s.Phase, since)
 	switch {
 	case s.Phase == downloader.PhaseGone:
 		n.onGone(j, since)

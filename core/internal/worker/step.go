@@ -388,9 +388,9 @@ func (n *Node) prepare(j *job, d *deliveryRecord, s *step) func(context.Context)
 	case stepAdjust:
 		return n.adjuster(j, s.back)
 	case stepRelease:
-		driver, ref := s.back.inst.Driver(), *j.Ref
+		driver, ref, rechecks := s.back.inst.Driver(), *j.Ref, j.Job.Rechecks
 		return func(ctx context.Context) stepDone {
-			return stepDone{rechecks: j.Job.Rechecks, err: driver.Remove(ctx, ref, false)}
+			return stepDone{rechecks: rechecks, err: driver.Remove(ctx, ref, false)}
 		}
 	case stepCheck:
 		return n.checker(j, d, s)
