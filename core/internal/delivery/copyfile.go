@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// copyPiece is how much is copied between two looks at the context.
-	copyPiece = 16 << 20
+	// pieceSize is how much is copied between two looks at the context.
+	pieceSize = 16 << 20
 	// copyBuffer is for file systems between which the kernel does not copy.
 	copyBuffer = 1 << 20
 	// checkpointEvery is how much is copied between two records of how far it is.
@@ -90,7 +90,7 @@ func (c *fileCopy) copyRange(ctx context.Context, off, end int64) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := c.piece(off, int(min(copyPiece, end-off)))
+		n, err := c.copyPiece(off, int(min(c.piece, end-off)))
 		if err != nil {
 			return err
 		}
@@ -110,8 +110,8 @@ func (c *fileCopy) copyRange(ctx context.Context, off, end int64) error {
 	return nil
 }
 
-// piece copies up to n bytes, in the kernel where that is possible.
-func (c *fileCopy) piece(off int64, n int) (int, error) {
+// copyPiece copies up to n bytes, in the kernel where that is possible.
+func (c *fileCopy) copyPiece(off int64, n int) (int, error) {
 	if !c.byHand {
 		done, err := copyInKernel(c.out, c.in, off, n)
 		if done > 0 {
@@ -145,20 +145,7 @@ func isFull(err error) bool {
 func (c *fileCopy) mark(ctx context.Context, off int64) error {
 	p := &c.point
 	if p.done != nil {
-		select {
-		case err := <-p.done:
-			p.done = nil
-			if err != nil {
-				return destinationError(err, "writing to the disk")
-			}
-			c.plan.Half = &Half{Name: c.name, Done: p.at}
-			if err := c.save(ctx); err != nil {
-				return err
-			}
-			c.at("checkpoint stored")
-		default:
-		}
-		return nil
+		return c.storeMark(ctx)
 	}
 	// A plan of thousands of entries is stored less often.
 	every := c.markEvery * int64(1+len(c.plan.Entries)/1000)
@@ -168,6 +155,29 @@ func (c *fileCopy) mark(ctx context.Context, off int64) error {
 	p.at, p.done = off, make(chan error, 1)
 	done, out := p.done, c.out
 	go func() { done <- syncData(out) }()
+	if c.markWaits {
+		err := <-done
+		p.done <- err
+	}
+	return nil
+}
+
+// storeMark stores how far the copy is, if the disk has it by now.
+func (c *fileCopy) storeMark(ctx context.Context) error {
+	select {
+	case err := <-c.point.done:
+		c.point.done = nil
+		if err != nil {
+			return destinationError(err, "writing to the disk")
+		}
+	default:
+		return nil
+	}
+	c.plan.Half = &Half{Name: c.name, Done: c.point.at}
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	c.at("checkpoint stored")
 	return nil
 }
 

@@ -165,8 +165,11 @@ type Mover struct {
 	names namer
 	// probe finds out what names the destination takes.
 	probe prober
-	// markEvery is how much is copied between two records of how far it is.
-	markEvery int64
+	// piece is how much is copied between two looks at the context, markEvery
+	// between two records of how far a copy is.
+	piece, markEvery int64
+	// markWaits makes a copy wait for each record, so that steps have an order.
+	markWaits bool
 	// copying has a place for each copy under way.
 	copying chan struct{}
 }
@@ -188,6 +191,11 @@ func withNamer(n namer) Option {
 	return func(m *Mover) { m.names = n }
 }
 
+// withPieces makes copies in small pieces.
+func withPieces(piece, markEvery int64) Option {
+	return func(m *Mover) { m.piece, m.markEvery, m.markWaits = piece, markEvery, true }
+}
+
 // withProber replaces what finds out about the destination's names.
 func withProber(p prober) Option {
 	return func(m *Mover) { m.probe = p }
@@ -197,7 +205,7 @@ func withProber(p prober) Option {
 func New(log hclog.Logger, options ...Option) *Mover {
 	m := &Mover{
 		log: log, syncs: newDirSyncer(), at: func(string) {}, names: systemNames{}, probe: probeNames,
-		markEvery: checkpointEvery, copying: make(chan struct{}, copiesAtOnce),
+		piece: pieceSize, markEvery: checkpointEvery, copying: make(chan struct{}, copiesAtOnce),
 	}
 	for _, o := range options {
 		o(m)

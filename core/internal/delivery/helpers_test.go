@@ -86,7 +86,12 @@ func read(t *testing.T, dir string) tree {
 // newJob makes the directories of a job with these files.
 func newJob(t *testing.T, files tree) Job {
 	t.Helper()
-	job := Job{Task: task, Source: t.TempDir(), Root: t.TempDir(), Path: "home", Files: files.files()}
+	return newJobIn(t, t.TempDir(), files)
+}
+
+func newJobIn(t *testing.T, source string, files tree) Job {
+	t.Helper()
+	job := Job{Task: task, Source: source, Root: t.TempDir(), Path: "home", Files: files.files()}
 	files.write(t, job.Source)
 	return job
 }
@@ -159,6 +164,16 @@ func otherDevice(t *testing.T) string {
 	return dir
 }
 
+// memory returns a directory on a file system of its own that needs no disk, or
+// one on the disk where mounting is not permitted.
+func memory(t *testing.T) string {
+	t.Helper()
+	if dir, ok := tryTmpfs(t, "size=64m"); ok {
+		return dir
+	}
+	return t.TempDir()
+}
+
 // tmpfs mounts a small file system, which takes root.
 func tmpfs(t *testing.T, options string) string {
 	t.Helper()
@@ -204,4 +219,11 @@ func paths(r Result) string {
 		out = append(out, f.Path)
 	}
 	return strings.Join(out, "|")
+}
+
+// noLinks is a file system that refuses hard links, as for another user's file.
+type noLinks struct{ systemNames }
+
+func (noLinks) link(_ *os.File, old string, _ *os.File, name string) error {
+	return &os.LinkError{Op: "link", Old: old, New: name, Err: syscall.EPERM}
 }

@@ -99,10 +99,13 @@ func (r *retraction) close() {
 
 func (r *retraction) retract(e *Entry, files []downloader.File) error {
 	there, err := r.to.Lstat(e.As)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !e.mayBe(there) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		removeEmptyParents(r.to, e.As)
 		return nil
-	}
-	if err != nil {
+	case err == nil && !e.mayBe(there):
+		return nil
+	case err != nil:
 		return destinationError(err, "looking at the folder")
 	}
 	if e.Claimed && !e.is(there) {

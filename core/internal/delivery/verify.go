@@ -44,7 +44,7 @@ func hashOf(ctx context.Context, f *os.File, size int64) ([]byte, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		_, err := io.CopyN(h, r, copyPiece)
+		_, err := io.CopyN(h, r, pieceSize)
 		if errors.Is(err, io.EOF) {
 			return h.Sum(nil), nil
 		}
