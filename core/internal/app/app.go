@@ -126,7 +126,7 @@ func (s *Server) openStore(ctx context.Context) (*store.Store, error) {
 // listen binds the address, so that a port that is taken is an error of New.
 func (s *Server) listen(ctx context.Context) error {
 	handler, err := rest.New(rest.Options{
-		Tasks: s.tasks, Users: s.users, Downloaders: s.nodes, Ready: s, Metrics: s.metrics.Handler(),
+		Tasks: s.tasks, Users: s.users, Accounts: s.users, Downloaders: s.nodes, Storages: s.nodes, Ready: s, Metrics: s.metrics.Handler(),
 		Registerer: s.metrics.Registry(), Logger: s.log.Named("rest"), TorrentLimit: int64(s.config.TorrentLimit), Version: Version,
 	})
 	if err != nil {
