@@ -87,8 +87,11 @@ func TestACanceledDeliveryLeavesNoTemporaryFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-reached
-	part := filepath.Join(w.root, "home", core.TemporaryPrefix+string(job.Deliveries[0].Task)+"-1.part")
-	if err := os.WriteFile(part, []byte("half"), 0o600); err != nil {
+	part := filepath.Join(w.root, "home", core.TemporaryPrefix+string(job.Deliveries[0].Task)+".part")
+	if err := os.MkdirAll(part, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(part, "b"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.send(canceled(job))
@@ -97,6 +100,7 @@ func TestACanceledDeliveryLeavesNoTemporaryFiles(t *testing.T) {
 	if _, err := os.Lstat(part); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the temporary file stays: %v", err)
 	}
+	w.assertFiles(nil)
 }
 
 func TestAJobForADownloaderThatIsGoneFailsAtOnce(t *testing.T) {
