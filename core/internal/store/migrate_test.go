@@ -76,7 +76,7 @@ func TestAnOlderDatabaseIsBackedUpAndMigrated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer before.Close()
-	s, err := store.New(t.Context(), before, store.Options{Box: f.box})
+	s, err := store.OpenWith(t.Context(), before, store.Options{Box: f.box})
 	if err != nil {
 		t.Fatal("the backup does not open:", err)
 	}

@@ -2,15 +2,11 @@ package tasks
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/core/internal/failpoint"
-	"github.com/haul-dl/haul/core/internal/options"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
-	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -21,14 +17,10 @@ const admitBatch = 512
 // admitRetry is the pause after a failed write.
 const admitRetry = time.Second
 
-// admitLoop gives queued tasks a place whenever there may be one.
+// admitLoop gives queued tasks a place whenever there may be one, or when their
+// next try is due.
 func (s *Service) admitLoop(ctx context.Context) {
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.wakeup:
-		}
 		if err := s.admit(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("start queued tasks", "err", err)
 			select {
@@ -37,56 +29,106 @@ func (s *Service) admitLoop(ctx context.Context) {
 				s.Wake()
 			}
 		}
+		due, stop := s.nextDue()
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-s.wakeup:
+		case <-due:
+		}
+		stop()
 	}
+}
+
+// nextDue returns a timer for the next task that is due at a time, and what
+// stops it.
+func (s *Service) nextDue() (<-chan time.Time, func() bool) {
+	s.mu.Lock()
+	at, ok := s.waiting.later.next()
+	s.mu.Unlock()
+	if !ok {
+		return nil, func() bool { return false }
+	}
+	timer := time.NewTimer(at.Sub(s.now()))
+	return timer.C, timer.Stop
 }
 
 // admit starts queued tasks until no place is left.
 func (s *Service) admit(ctx context.Context) error {
+	s.releaseDue(ctx)
+	s.resumeSources()
 	for {
-		assigned := s.assign()
+		candidates, assigned := s.assign()
 		if len(assigned) == 0 {
 			return nil
 		}
-		if err := s.startJobs(ctx, assigned); err != nil {
+		if err := s.startJobs(ctx, assigned, candidates); err != nil {
 			s.putBack(assigned)
 			return err
 		}
 	}
 }
 
-func (s *Service) assign() []schedule.Assignment {
+// resumeSources goes on with the sources whose node has come back.
+func (s *Service) resumeSources() {
+	s.mu.Lock()
+	stalled := len(s.waiting.sources.stalled) > 0
+	s.mu.Unlock()
+	if !stalled {
+		return
+	}
+	online := s.registry.OnlineNodes()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting.sources.resume(online)
+}
+
+func (s *Service) assign() ([]schedule.Candidate, []schedule.Assignment) {
 	candidates := s.registry.Candidates()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range candidates {
 		candidates[i].Active = s.live.places[candidates[i].ID]
 	}
-	return s.queue.Assign(candidates, admitBatch)
+	return candidates, s.waiting.queue.Assign(candidates, admitBatch)
 }
 
 func (s *Service) putBack(assigned []schedule.Assignment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range assigned {
-		s.queue.Push(a.Want, a.Task)
+		s.waiting.queue.Push(a.Want, a.Task)
 	}
 }
 
-// started is a task with its new job, which is nil where it cannot have one.
+// started is what became of an assigned task: it has a job, waits for the end
+// of one, or has ended.
 type started struct {
-	task *core.Task
-	job  *core.Job
+	task   *core.Task
+	want   schedule.Want
+	job    *core.Job // with the task in it; nil where it has none
+	joined bool      // job was there before
+	parked core.JobID
+}
+
+// admission is one transaction of startJobs.
+type admission struct {
+	tx         *store.Tx
+	candidates []schedule.Candidate
+	// fresh are the jobs that it has made.
+	fresh map[core.JobID]bool
 }
 
 // startJobs stores a job for each task, then tells the nodes: the intent comes
 // before the deed.
-func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment) error {
+func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment, candidates []schedule.Candidate) error {
 	var batch []started
-	failpoint.Hit("tasks.before-start")
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		batch = batch[:0]
+		adm := &admission{tx: tx, candidates: candidates, fresh: map[core.JobID]bool{}}
 		for _, a := range assigned {
-			st, err := s.startJob(tx, a)
+			st, err := s.startJob(adm, a)
 			if errs.Is(err, errs.Internal) {
 				// A damaged record must not keep the others from starting.
 				s.log.Error("a queued task cannot be read", "task", a.Task, "err", err)
@@ -96,6 +138,7 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 				return err
 			}
 			if st != nil {
+				st.want = a.Want
 				batch = append(batch, *st)
 			}
 		}
@@ -104,90 +147,65 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment)
 	if err != nil {
 		return err
 	}
-	failpoint.Hit("tasks.after-start")
-	byNode := map[core.NodeID][]core.JobID{}
-	s.mu.Lock()
-	for _, st := range batch {
-		if st.job == nil {
-			continue
-		}
-		s.live.add(st.job, *st.task)
-		byNode[st.job.Node] = append(byNode[st.job.Node], st.job.ID)
-	}
-	s.mu.Unlock()
-	for node, jobs := range byNode {
-		s.registry.Dispatch(node, jobs...)
-	}
-	failpoint.Hit("tasks.after-dispatch")
-	for _, st := range batch {
-		if st.job == nil {
-			s.logMoved(st.task)
-			continue
-		}
-		s.onTransition(core.StateStarting)
-		s.log.Info("task started", "task", st.task.ID, "job", st.job.ID, "downloader", s.registry.DownloaderName(st.job.Downloader))
-	}
+	s.afterStart(batch)
 	return nil
 }
 
-// startJob makes the job of one task; nil when the task does not wait any more.
-func (s *Service) startJob(tx *store.Tx, a schedule.Assignment) (*started, error) {
-	t, err := tx.Task(a.Task)
-	if errs.Is(err, errs.NotFound) {
-		return nil, nil
+// afterStart brings the memory up to what was stored, and tells the nodes.
+func (s *Service) afterStart(batch []started) {
+	orders := map[core.NodeID][]core.JobID{}
+	s.mu.Lock()
+	for i := range batch {
+		st := &batch[i]
+		switch {
+		case st.parked != "":
+			s.park(st)
+		case st.job == nil:
+			s.waiting.put(st.task, s.now())
+		case st.joined:
+			s.live.order(st.job)
+			s.live.keep(st.task)
+		default:
+			s.live.add(st.job, *st.task)
+		}
+		if st.job != nil {
+			orders[st.job.Node] = append(orders[st.job.Node], st.job.ID)
+		}
 	}
-	if err != nil {
-		return nil, err
+	s.mu.Unlock()
+	s.dispatch(orders)
+	for i := range batch {
+		switch st := &batch[i]; {
+		case st.job != nil:
+			s.onTransition(core.StateStarting)
+			s.log.Info("task started", "task", st.task.ID, "job", st.job.ID, "downloader", s.registry.DownloaderName(st.job.Downloader))
+		case st.parked == "":
+			s.logMoved(st.task)
+		}
 	}
-	if t.State != core.StateQueued || t.DeletedAt != nil {
-		return nil, nil
-	}
-	now := s.now()
-	owner, err := tx.User(t.Owner)
-	if errs.Is(err, errs.NotFound) {
-		gone := errs.New(errs.InvalidDestination, "The task's owner does not exist any more.")
-		t.Fail(core.NewFailure(gone, now), now)
-		return &started{task: t}, tx.PutTask(t)
-	}
-	if err != nil {
-		return nil, err
-	}
-	opts, limits, err := s.jobOptions(a.Downloader, t)
-	if err != nil {
-		t.Fail(core.NewFailure(err, now), now)
-		return &started{task: t}, tx.PutTask(t)
-	}
-	job := &core.Job{
-		ID: core.NewID[core.JobID](), Node: a.Node, Downloader: a.Downloader, Revision: 1, Wish: core.JobRun,
-		Source: t.Source, InfoHash: t.InfoHash, CreatedAt: now.UTC(),
-		Options: opts, Limits: limits, Resumes: t.Resumes,
-		Deliveries: []core.Delivery{{
-			Task: t.ID, Storage: t.Destination.Storage, Path: inHome(owner, t.Destination.Path), Attempt: t.Attempt,
-			Owner: t.Owner, Selection: t.Selection, OnConflict: t.OnConflict, Limits: limits,
-		}},
-	}
-	if t.Source.Uploaded {
-		job.ContentOf = t.ID
-	}
-	if !t.Start(job, now) {
-		return nil, nil
-	}
-	if err := tx.PutJob(job); err != nil {
-		return nil, err
-	}
-	return &started{t, job}, tx.PutTask(t)
 }
 
-// jobOptions lays a task's options over those of its downloader, and takes out
-// what haul itself knows.
-func (s *Service) jobOptions(id core.DownloaderID, t *core.Task) (json.RawMessage, downloader.Limits, error) {
-	var under json.RawMessage
-	if d, err := s.registry.Downloader(string(id)); err == nil { // else it has just been deleted
-		under = d.Options
+// park lets a task wait for the end of a job. One that has gone meanwhile is
+// not followed any more; the task looks again a little later.
+func (s *Service) park(st *started) {
+	if s.live.jobs[st.parked] == nil {
+		s.waiting.later.put(st.task.ID, s.now().Add(admitRetry))
+		return
 	}
-	merged, err := options.Merge(under, t.Options)
-	if err != nil {
-		return nil, downloader.Limits{}, err
+	s.waiting.parked.put(st.task.ID, st.want, st.parked)
+}
+
+// dispatch tells each node of its changed jobs, each once.
+func (s *Service) dispatch(orders map[core.NodeID][]core.JobID) {
+	for node, jobs := range orders {
+		seen := make(map[core.JobID]bool, len(jobs))
+		once := jobs[:0]
+		for _, id := range jobs {
+			if !seen[id] {
+				seen[id] = true
+				once = append(once, id)
+			}
+		}
+		s.registry.Dispatch(node, once...)
 	}
-	return options.Split(merged)
 }

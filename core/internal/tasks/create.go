@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/options"
@@ -34,6 +35,9 @@ func (s *Service) Create(ctx context.Context, req *core.NewTask) ([]core.TaskVie
 	}
 	fresh, err := s.prepare(who, req)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkConflicts(ctx, who, req, fresh); err != nil {
 		return nil, err
 	}
 	if req.IdempotencyKey == "" {
@@ -137,22 +141,21 @@ func hashRequest(req *core.NewTask) (string, error) {
 
 // enqueue hands stored tasks to the scheduler.
 func (s *Service) enqueue(who *core.Identity, fresh []store.NewTask) []core.TaskView {
+	now := s.now()
 	s.mu.Lock()
 	for i := range fresh {
-		if t := &fresh[i].Task; t.State == core.StateQueued {
-			s.queue.Push(schedule.WantOf(t), t.ID)
-		}
+		s.waiting.put(&fresh[i].Task, now)
 	}
 	s.mu.Unlock()
 	s.Wake()
-	candidates := s.registry.Candidates()
+	candidates := sync.OnceValue(s.candidates)
 	views := make([]core.TaskView, 0, len(fresh))
 	for i := range fresh {
 		v := s.nameAll(&fresh[i].Task)
 		v.OwnerName = who.Name
 		v.Progress.TotalBytes = v.TotalBytes
 		if v.State == core.StateQueued {
-			v.Waiting = waitsFor(&v.Task, candidates)
+			v.Waiting = s.whyQueued(&v.Task, candidates)
 		}
 		views = append(views, *v)
 		s.log.Debug("task created", "task", v.ID, "kind", v.Source.Kind)
@@ -168,7 +171,13 @@ func (s *Service) prepare(who *core.Identity, req *core.NewTask) ([]store.NewTas
 	case n > maxSources:
 		return nil, errs.New(errs.InvalidRequest, "There are %d sources; %d is the most at once.", n, maxSources).WithField("sources", "too many")
 	}
-	template := core.Task{Owner: who.User, Wish: core.WishRun, State: core.StateQueued, Attempt: 1, CreatedAt: s.now().UTC()}
+	if err := checkWishes(req); err != nil {
+		return nil, err
+	}
+	template := core.Task{
+		Owner: who.User, Wish: core.WishRun, State: core.StateQueued, Attempt: 1, CreatedAt: s.now().UTC(),
+		OnConflict: req.OnConflict, Seed: req.Seed, Retries: core.Retries{Limit: s.retryLimit},
+	}
 	if req.Paused {
 		template.Wish, template.State = core.WishPause, core.StatePaused
 	}
@@ -202,19 +211,10 @@ func (s *Service) prepare(who *core.Identity, req *core.NewTask) ([]store.NewTas
 
 // resolveNames turns the names in a request into ids.
 func (s *Service) resolveNames(t *core.Task, req *core.NewTask) error {
-	name := req.Destination.Storage
-	if name == "" {
-		name = core.LocalStorageName
-	}
-	storage, err := s.registry.Storage(name)
-	if err != nil {
-		return errs.New(errs.InvalidDestination, "There is no storage %q.", name).WithField("destination.storage", "does not exist")
-	}
-	path, err := cleanDestination(req.Destination.Path)
-	if err != nil {
+	var err error
+	if t.Destination, err = s.resolveDestination(req.Destination, core.LocalStorageName); err != nil {
 		return err
 	}
-	t.Destination = core.Destination{Storage: storage.ID, Path: path}
 	if req.Node != "" {
 		n, err := s.registry.Node(req.Node)
 		if err != nil {

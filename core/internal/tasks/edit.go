@@ -12,11 +12,17 @@ import (
 
 // edit is a change of one task in a transaction.
 type edit struct {
-	tx     *store.Tx
-	task   *core.Task
-	before core.TaskState
+	tx   *store.Tx
+	task *core.Task
+	// before and jobBefore are the task's state and job of before.
+	before    core.TaskState
+	jobBefore core.JobID
+	// said is what was asked for, for the history; empty where nothing changes.
+	said string
 	// job is the task's, once it is changed.
 	job *core.Job
+	// looked is what was found out before the transaction.
+	looked *looked
 	// candidates are the downloaders as they are now.
 	candidates func() []schedule.Candidate
 }
@@ -27,6 +33,14 @@ type editor func(s *Service, e *edit) error
 // running returns the task's job, or nil where it has none that still runs.
 func (e *edit) running() (*core.Job, error) {
 	if e.task.Job == "" || e.task.State.Ended() {
+		return nil, nil
+	}
+	return e.stored()
+}
+
+// stored returns the task's job, or nil where it is gone.
+func (e *edit) stored() (*core.Job, error) {
+	if e.task.Job == "" {
 		return nil, nil
 	}
 	job, err := e.tx.Job(e.task.Job)
@@ -55,14 +69,15 @@ func (e *edit) candidate() *schedule.Candidate {
 
 // change carries out a change of a task that the caller may change, tells the
 // node, and shows the task.
-func (s *Service) change(ctx context.Context, id core.TaskID, fn editor) (*core.TaskView, error) {
+func (s *Service) change(ctx context.Context, id core.TaskID, found *looked, fn editor) (*core.TaskView, error) {
 	who, err := core.IdentityFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var done *edit
 	err = s.store.Update(ctx, func(tx *store.Tx) (err error) {
-		done, err = s.edit(tx, who, id, sync.OnceValue(s.registry.Candidates), fn)
+		e := &edit{tx: tx, looked: found, candidates: sync.OnceValue(s.registry.Candidates)}
+		done, err = e, s.edit(e, who, id, fn)
 		return err
 	})
 	if err != nil {
@@ -72,35 +87,43 @@ func (s *Service) change(ctx context.Context, id core.TaskID, fn editor) (*core.
 	return s.view(ctx, done.task), nil
 }
 
-// edit changes one task in a transaction.
-func (s *Service) edit(tx *store.Tx, who *core.Identity, id core.TaskID, candidates func() []schedule.Candidate, fn editor) (*edit, error) {
-	t, err := tx.Task(id)
+// edit changes one task in a transaction, with an entry in its history.
+func (s *Service) edit(e *edit, who *core.Identity, id core.TaskID, fn editor) error {
+	t, err := e.tx.Task(id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !mayManage(who, t) {
-		return nil, notFound(id)
+		return notFound(id)
 	}
-	e := &edit{tx: tx, task: t, before: t.State, candidates: candidates}
+	e.task, e.before, e.jobBefore = t, t.State, t.Job
 	if err := fn(s, e); err != nil {
-		return nil, err
+		return err
 	}
-	return e, tx.PutTask(t)
+	if e.said != "" {
+		if err := e.tx.AppendHistory(t, s.wish(who, e.said)); err != nil {
+			return err
+		}
+	}
+	if err := s.noteState(e.tx, t, e.before); err != nil {
+		return err
+	}
+	return e.tx.PutTask(t)
 }
 
 // afterChange brings the memory up to what was stored, and tells the nodes.
 func (s *Service) afterChange(edits ...*edit) {
+	now := s.now()
 	s.mu.Lock()
 	for _, e := range edits {
-		s.live.keep(e.task)
 		if e.job != nil {
 			s.live.order(e.job)
 		}
-		if e.task.State == core.StateQueued && e.task.DeletedAt == nil {
-			s.queue.Push(schedule.WantOf(e.task), e.task.ID)
-		} else {
-			s.queue.Remove(e.task.ID)
+		s.live.keep(e.task)
+		if e.task.Job != e.jobBefore {
+			s.live.drop(e.jobBefore, e.task.ID)
 		}
+		s.waiting.put(e.task, now)
 	}
 	s.mu.Unlock()
 	orders := map[core.NodeID][]core.JobID{}
@@ -112,9 +135,7 @@ func (s *Service) afterChange(edits ...*edit) {
 			orders[e.job.Node] = append(orders[e.job.Node], e.job.ID)
 		}
 	}
-	for node, jobs := range orders {
-		s.registry.Dispatch(node, jobs...)
-	}
+	s.dispatch(orders)
 	s.Wake()
 }
 

@@ -2,130 +2,117 @@ package tasks
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path"
+	"slices"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// Files lists the files of a task, once they are known.
+// Files lists the files of a task, once they are known: those of its torrent, of
+// its job, or what was delivered.
 func (s *Service) Files(ctx context.Context, id core.TaskID) ([]core.TaskFile, error) {
 	t, err := s.mine(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	if t.State == core.StateCompleted || t.State == core.StateSeeding {
+		return deliveredFiles(t), nil
+	}
+	if hasJob(t) {
+		files, err := s.jobFiles(ctx, t)
+		if err == nil && len(files) > 0 {
+			return files, nil
+		}
+		if err != nil && !errs.Is(err, errs.NotFound) && !errs.Is(err, errs.MetadataMissing) && !t.Source.Stored() {
+			return nil, err
+		}
+	}
+	if files, err := s.storedFiles(ctx, t); files != nil || err != nil {
+		return files, err
+	}
+	return deliveredFiles(t), nil
+}
+
+func deliveredFiles(t *core.Task) []core.TaskFile {
 	out := make([]core.TaskFile, 0, len(t.Files))
 	for _, f := range t.Files {
-		out = append(out, core.TaskFile{Index: f.Index, Path: f.Path, Size: f.Size, Delivered: true})
+		out = append(out, core.TaskFile{
+			Index: f.Index, Path: f.Path, Size: f.Size, DoneBytes: f.Size, Wanted: true, Delivered: !f.Skipped, Skipped: f.Skipped,
+		})
+	}
+	return out
+}
+
+// storedFiles lists the files of the torrent or metalink in the store; nil
+// without one.
+func (s *Service) storedFiles(ctx context.Context, t *core.Task) ([]core.TaskFile, error) {
+	if !t.Source.Stored() {
+		return nil, nil
+	}
+	stored, err := s.store.Content(ctx, t.ID)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.readContent(t.Source.Kind, stored)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]core.TaskFile, 0, len(c.files))
+	for _, f := range c.files {
+		out = append(out, core.TaskFile{Index: f.Index, Path: f.Path, Size: f.Size, Wanted: t.Selection.Wants(f)})
 	}
 	return out, nil
 }
 
-// OpenFile opens a delivered file.
-func (s *Service) OpenFile(ctx context.Context, id core.TaskID, index int) (*core.FileContent, error) {
-	t, err := s.mine(ctx, id)
+// jobFiles asks the node for the files of a task's job, and shows them as if
+// nobody else wanted any.
+func (s *Service) jobFiles(ctx context.Context, t *core.Task) ([]core.TaskFile, error) {
+	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
+	defer cancel()
+	files, err := s.registry.JobFiles(ctx, t.Node, t.Job)
 	if err != nil {
 		return nil, err
 	}
-	if len(t.Files) == 0 {
-		return nil, errs.New(errs.NotDelivered, "The task is %s: its files are not at their destination.", t.State)
+	failed := s.failedFiles(t)
+	out := make([]core.TaskFile, 0, len(files))
+	for _, f := range files {
+		out = append(out, taskFile(t, f, failed[f.Index]))
 	}
-	for _, f := range t.Files {
-		if f.Index == index {
-			return s.open(ctx, t, f)
-		}
-	}
-	return nil, errs.New(errs.NotFound, "The task has no file %d.", index)
+	return out, nil
 }
 
-func (s *Service) open(ctx context.Context, t *core.Task, f core.DeliveredFile) (*core.FileContent, error) {
-	dir, err := s.openDestination(ctx, t)
-	if err != nil {
-		return nil, err
+func taskFile(t *core.Task, f downloader.File, failure *core.Failure) core.TaskFile {
+	out := core.TaskFile{Index: f.Index, Path: f.Path, Size: f.Size, DoneBytes: f.DoneBytes, Wanted: t.Selection.Wants(f), Failure: failure}
+	switch {
+	case !out.Wanted:
+		out.DoneBytes = 0 // what others load of it is not this task's
+	case t.State == core.StatePaused:
+		out.DoneBytes = -1
 	}
-	defer dir.Close()
-	file, err := dir.Open(f.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errs.New(errs.NotFound, "The file is not at its destination any more.")
+	at := slices.IndexFunc(t.Files, func(d core.DeliveredFile) bool { return d.Index == f.Index })
+	if at >= 0 {
+		out.Path, out.Delivered, out.Skipped = t.Files[at].Path, !t.Files[at].Skipped, t.Files[at].Skipped
 	}
-	if err != nil {
-		return nil, errs.Wrap(err, errs.Internal, "The file cannot be read.")
-	}
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, errs.Wrap(errors.Join(err, file.Close()), errs.NotFound, "There is no file of that name at the destination any more.")
-	}
-	return &core.FileContent{ReadSeekCloser: file, Name: path.Base(f.Path), Size: info.Size(), ModTime: info.ModTime()}, nil
+	return out
 }
 
-// openDestination opens the folder that a task delivers to, so that nothing
-// outside of it can be reached through it.
-func (s *Service) openDestination(ctx context.Context, t *core.Task) (*os.Root, error) {
-	storage, err := s.registry.Storage(string(t.Destination.Storage))
-	if err != nil {
-		return nil, err
+// failedFiles returns why files of a held task could not be delivered.
+func (s *Service) failedFiles(t *core.Task) map[int]*core.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[int]*core.Failure{}
+	j := s.live.jobs[t.Job]
+	if j == nil {
+		return out
 	}
-	owner, err := s.store.User(ctx, t.Owner)
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(storage.Root)
-	if err != nil {
-		return nil, errs.Wrap(err, errs.Unavailable, "The storage %q cannot be opened.", storage.Name)
-	}
-	defer root.Close()
-	dir, err := openBelow(root, owner.Home(), t.Destination.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errs.New(errs.NotFound, "The destination folder does not exist any more.")
-	}
-	if err != nil {
-		return nil, errs.Wrap(err, errs.Unavailable, "The destination folder cannot be opened.")
-	}
-	return dir, nil
-}
-
-// openBelow opens a folder of a home, so that no link in the home leads to
-// another one.
-func openBelow(root *os.Root, home, folder string) (*os.Root, error) {
-	dir, err := root.OpenRoot(home)
-	if err != nil || folder == "" {
-		return dir, err
-	}
-	defer dir.Close()
-	return dir.OpenRoot(folder)
-}
-
-// deleteFiles removes the delivered files of a task, and the folders that it
-// brought along where they are empty then. What somebody changed since stays.
-func (s *Service) deleteFiles(ctx context.Context, t *core.Task) error {
-	if len(t.Files) == 0 {
-		return nil
-	}
-	dir, err := s.openDestination(ctx, t)
-	if errs.Is(err, errs.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	for _, f := range t.Files {
-		if info, err := dir.Lstat(f.Path); err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
-			continue
-		}
-		if err := dir.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errs.Wrap(err, errs.DestinationReadOnly, "The file %q cannot be removed.", f.Path)
+	if d := j.seen.Delivery(t.ID); d != nil {
+		for _, f := range d.Failed {
+			out[f.Index] = f.Failure
 		}
 	}
-	for _, f := range t.Files {
-		for parent := path.Dir(f.Path); parent != "."; parent = path.Dir(parent) {
-			if dir.Remove(parent) != nil {
-				break // not empty
-			}
-		}
-	}
-	return nil
+	return out
 }

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -65,7 +66,13 @@ func (s *Service) look(ctx context.Context, t *core.Task, info *core.SourceInfo)
 	if !t.Source.MustFetch() {
 		return nil, nil
 	}
-	return s.readContent(t, fetched.Kind, fetched.Content)
+	c, err := s.readContent(cmp.Or(fetched.Kind, t.Source.Kind), fetched.Content)
+	if err != nil {
+		return nil, err
+	}
+	c.fill(t)
+	t.Name = cmp.Or(c.name, t.Name)
+	return c, nil
 }
 
 // takers returns the names of the downloaders that would take a task now.

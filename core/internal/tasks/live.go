@@ -18,6 +18,19 @@ type liveJob struct {
 	seen     core.ObservedJob
 	// tasks are as they are stored.
 	tasks map[core.TaskID]*core.Task
+	// left has the revisions at which tasks left that may come back.
+	left map[core.TaskID]int64
+}
+
+// joinable reports whether the job still takes another task.
+func (j *liveJob) joinable() bool {
+	return j.wish != core.JobRemove && (j.seen.Phase < core.JobDownloaded || j.seen.Phase == core.JobSeeding)
+}
+
+// hasLeft reports that the node knows of no delivery of a task, so that a new
+// one is not taken for an earlier one.
+func (j *liveJob) hasLeft(task core.TaskID) bool {
+	return j.seen.Delivery(task) == nil && j.seen.Revision >= j.left[task]
 }
 
 // takesPlace reports whether the job counts against its downloader's limit. One
@@ -70,7 +83,7 @@ func (l *liveJobs) see(j *liveJob, o *core.ObservedJob) bool {
 // order notes a job as it is stored now, and reports whether that freed a place.
 func (l *liveJobs) order(job *core.Job) bool {
 	j := l.jobs[job.ID]
-	if j == nil {
+	if j == nil || job.Revision < j.revision {
 		return false
 	}
 	return l.recount(j, func() { j.wish, j.revision = job.Wish, job.Revision })
@@ -113,9 +126,25 @@ func (l *liveJobs) active() map[core.DownloaderID]int {
 	return out
 }
 
-// keep notes a task as it is stored now.
-func (l *liveJobs) keep(t *core.Task) {
-	if j := l.jobs[t.Job]; j != nil {
-		j.tasks[t.ID] = t
+// drop forgets a task that has left its job for good.
+func (l *liveJobs) drop(job core.JobID, task core.TaskID) {
+	j := l.jobs[job]
+	if j == nil || j.tasks[task] == nil {
+		return
 	}
+	delete(j.tasks, task)
+	if j.left == nil {
+		j.left = map[core.TaskID]int64{}
+	}
+	j.left[task] = j.revision
+}
+
+// keep notes a task as it is stored now, unless a newer one is known: whatever
+// somebody wants or a node reports goes into the task's history.
+func (l *liveJobs) keep(t *core.Task) {
+	j := l.jobs[t.Job]
+	if j == nil || j.tasks[t.ID] != nil && j.tasks[t.ID].Events > t.Events {
+		return
+	}
+	j.tasks[t.ID] = t
 }

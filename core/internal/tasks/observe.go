@@ -8,6 +8,21 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
+// outcome is a task that was changed, as it is stored now.
+type outcome struct {
+	task *core.Task
+	// before and job are its state and job of before.
+	before core.TaskState
+	job    core.JobID
+}
+
+// observation is what one report has changed for good.
+type observation struct {
+	moved []outcome
+	// orders are the jobs that go on with fewer tasks.
+	orders []*core.Job
+}
+
 // Observe takes in what a node reports. Progress stays in memory; what changes
 // a task for good is stored in one transaction for the whole report.
 func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.ObservedJob) ([]core.JobID, error) {
@@ -22,11 +37,11 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 	if len(durable) == 0 {
 		return ended, nil
 	}
-	var moved []core.Task
+	var seen observation
 	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		moved = moved[:0]
+		seen = observation{}
 		for _, o := range durable {
-			if err := s.storeObserved(tx, o, &moved); err != nil {
+			if err := s.storeObserved(tx, o, &seen); err != nil {
 				return err
 			}
 		}
@@ -35,10 +50,13 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 	if err != nil {
 		return nil, err
 	}
-	if s.remember(durable, moved) {
+	if s.remember(durable, &seen) {
 		s.Wake()
 	}
-	s.deleteLateFiles(ctx, moved)
+	for _, job := range seen.orders {
+		s.registry.Dispatch(job.Node, job.ID)
+	}
+	s.deleteLateFiles(ctx, seen.moved)
 	for _, o := range durable {
 		if o.Phase.Ended() {
 			ended = append(ended, o.ID)
@@ -49,9 +67,9 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 
 // deleteLateFiles removes what was delivered of tasks that were deleted with
 // their data meanwhile.
-func (s *Service) deleteLateFiles(ctx context.Context, moved []core.Task) {
+func (s *Service) deleteLateFiles(ctx context.Context, moved []outcome) {
 	for i := range moved {
-		if t := &moved[i]; t.DeletedAt != nil && t.DeleteData {
+		if t := moved[i].task; t.DeletedAt != nil && t.DeleteData {
 			if err := s.deleteFiles(ctx, t); err != nil {
 				s.log.Warn("files of a deleted task stay", "task", t.ID, "code", errs.CodeOf(err))
 			}
@@ -92,6 +110,9 @@ func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*
 			continue
 		}
 		freed = s.live.see(j, o) || freed
+		if j.joinable() {
+			freed = s.waiting.unpark(o.ID) || freed
+		}
 		if o.Phase.Ended() || j.wouldChange(o, now) {
 			durable = append(durable, o)
 		}
@@ -101,7 +122,7 @@ func (s *Service) takeIn(node core.NodeID, jobs []core.ObservedJob) (durable []*
 
 // storeObserved brings the tasks of one job up to its report, and ends the job
 // with it.
-func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, moved *[]core.Task) error {
+func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, seen *observation) error {
 	job, err := tx.Job(o.ID)
 	if errs.Is(err, errs.NotFound) {
 		return nil
@@ -109,6 +130,7 @@ func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, moved *[]core
 	if err != nil {
 		return err
 	}
+	ends, revision := o.Phase.Ended(), job.Revision
 	for _, id := range s.tasksOf(o.ID) {
 		t, err := tx.Task(id)
 		if errs.Is(err, errs.NotFound) {
@@ -117,23 +139,80 @@ func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, moved *[]core
 		if err != nil {
 			return err
 		}
-		if !t.Observe(o, s.now()) {
+		before := outcome{task: t, before: t.State, job: t.Job}
+		changed, err := s.observeTask(tx, t, o)
+		if err != nil {
+			return err
+		}
+		if !changed {
 			continue
 		}
-		if t.Source.Uploaded && t.State.Ended() && (t.State == core.StateCompleted || t.DeletedAt != nil) {
+		if !ends {
+			leaveOthers(job, t)
+		}
+		if contentDone(t) && (ends || job.ContentOf != t.ID) {
 			if err := tx.DeleteContent(t.ID); err != nil {
 				return err
 			}
 		}
-		if err := tx.PutTask(t); err != nil {
-			return err
+		seen.moved = append(seen.moved, before)
+	}
+	if ends {
+		return endJob(tx, job)
+	}
+	if job.Revision == revision {
+		return nil
+	}
+	seen.orders = append(seen.orders, job)
+	return tx.PutJob(job)
+}
+
+// observeTask brings one task up to the report, with its history, and reports
+// whether anything has changed.
+func (s *Service) observeTask(tx *store.Tx, t *core.Task, o *core.ObservedJob) (bool, error) {
+	before, news := t.State, t.NewEvents(o)
+	if !t.Observe(o, s.now()) {
+		return false, nil
+	}
+	for _, ev := range news {
+		told := core.HistoryEvent{At: ev.At, Kind: core.HistoryEventOf, Code: ev.Code, Message: ev.Message}
+		if err := tx.AppendHistory(t, told); err != nil {
+			return false, err
 		}
-		*moved = append(*moved, *t)
 	}
-	if o.Phase.Ended() {
-		return tx.DeleteJob(job.ID)
+	if err := s.noteFailure(tx, t, before); err != nil {
+		return false, err
 	}
-	return nil
+	return true, tx.PutTask(t)
+}
+
+// leaveOthers takes a task that needs its job no more off it, where the job goes
+// on for others. The last one leaves by the job's own end.
+func leaveOthers(job *core.Job, t *core.Task) {
+	if (t.State.Ended() || t.Job != job.ID) && len(job.Deliveries) > 1 && job.Delivery(t.ID) != nil {
+		job.Leave(t.ID)
+	}
+}
+
+// contentDone reports whether nobody will ask for a task's torrent file again.
+func contentDone(t *core.Task) bool {
+	return t.Source.Stored() && (t.State == core.StateCompleted || t.State.Ended() && t.DeletedAt != nil)
+}
+
+// endJob removes a job's record, and the torrent file that it was made from
+// where its task has no more use for that.
+func endJob(tx *store.Tx, job *core.Job) error {
+	if err := tx.DeleteJob(job.ID); err != nil || job.ContentOf == "" {
+		return err
+	}
+	t, err := tx.Task(job.ContentOf)
+	if err == nil && !contentDone(t) {
+		return nil
+	}
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	return tx.DeleteContent(job.ContentOf)
 }
 
 func (s *Service) tasksOf(id core.JobID) []core.TaskID {
@@ -150,25 +229,34 @@ func (s *Service) tasksOf(id core.JobID) []core.TaskID {
 	return out
 }
 
-// remember brings the memory up to what was stored, and reports whether places
-// became free.
-func (s *Service) remember(durable []*core.ObservedJob, moved []core.Task) bool {
+// remember brings the memory up to what was stored, and reports whether the
+// queue is worth a look.
+func (s *Service) remember(durable []*core.ObservedJob, seen *observation) bool {
+	now, look := s.now(), false
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	freed := false
-	for i := range moved {
-		t := &moved[i]
-		if j := s.live.jobs[t.Job]; j != nil && j.tasks[t.ID] != nil && j.tasks[t.ID].State != t.State {
-			s.logMoved(t)
+	for _, job := range seen.orders {
+		look = s.live.order(job) || look
+	}
+	for i := range seen.moved {
+		m := &seen.moved[i]
+		if m.task.State != m.before {
+			s.logMoved(m.task)
 		}
-		s.live.keep(t)
+		s.live.keep(m.task)
+		if m.task.Job != m.job {
+			s.live.drop(m.job, m.task.ID)
+			s.waiting.put(m.task, now)
+			look = true
+		}
 	}
 	for _, o := range durable {
 		if o.Phase.Ended() {
-			freed = s.live.remove(o.ID) || freed
+			look = s.live.remove(o.ID) || look
+			look = s.waiting.unpark(o.ID) || look
 		}
 	}
-	return freed
+	return look
 }
 
 func (s *Service) logMoved(t *core.Task) {

@@ -4,43 +4,14 @@ package tasks
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/haul-dl/haul/core"
-	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
-	"github.com/haul-dl/haul/sdk/downloader"
 )
-
-// Registry is what the service needs to know of nodes, downloaders and storages.
-type Registry interface {
-	// Dispatch sends the stored wishes for jobs to their node, soon.
-	Dispatch(node core.NodeID, jobs ...core.JobID)
-	// Candidates returns all downloaders, without their active jobs.
-	Candidates() []schedule.Candidate
-	Online(node core.NodeID) bool
-	Node(idOrName string) (*core.Node, error)
-	NodeName(id core.NodeID) string
-	Downloader(idOrName string) (*core.Downloader, error)
-	DownloaderName(id core.DownloaderID) string
-	Storage(idOrName string) (*core.Storage, error)
-	// RedactOptions returns a task's options without secrets.
-	RedactOptions(id core.DownloaderID, options []byte) json.RawMessage
-	// OnlineNodes returns the nodes that answer.
-	OnlineNodes() []core.NodeID
-	// FetchSource has a node load what a source says of itself.
-	FetchSource(ctx context.Context, node core.NodeID, s core.TaskSource) (*core.FetchedSource, error)
-	// JobFiles returns the files of a job as far as they are known.
-	JobFiles(ctx context.Context, node core.NodeID, id core.JobID) ([]downloader.File, error)
-	// FindTaken returns which names are taken in a folder of a storage.
-	FindTaken(ctx context.Context, node core.NodeID, storage core.StorageID, path string, names []string) ([]string, error)
-	// RemoveFiles removes delivered files from a folder of a storage.
-	RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) error
-}
 
 // Options configure a Service.
 type Options struct {
@@ -67,11 +38,14 @@ type Service struct {
 	log          hclog.Logger
 	now          core.Clock
 	torrentLimit int64
+	deadlines    core.Deadlines
+	hold         time.Duration
+	retryLimit   int
 	onTransition func(core.TaskState)
 
-	mu    sync.Mutex // guards live and queue
-	live  *liveJobs
-	queue *schedule.Queue
+	mu      sync.Mutex // guards live and waiting
+	live    *liveJobs
+	waiting *waitingRoom
 
 	owners ownerNames
 
@@ -86,8 +60,9 @@ var _ core.TaskService = (*Service)(nil)
 func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, registry: o.Registry, log: o.Logger, now: o.Clock,
-		torrentLimit: o.TorrentLimit, onTransition: o.OnTransition,
-		live: newLiveJobs(), queue: schedule.NewQueue(), wakeup: make(chan struct{}, 1),
+		torrentLimit: o.TorrentLimit, deadlines: o.Deadlines, hold: o.Hold, retryLimit: o.RetryLimit,
+		onTransition: o.OnTransition,
+		live:         newLiveJobs(), waiting: newWaitingRoom(), wakeup: make(chan struct{}, 1),
 	}
 	if s.onTransition == nil {
 		s.onTransition = func(core.TaskState) {}
@@ -106,6 +81,7 @@ func (s *Service) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.running.Go(func() { s.admitLoop(ctx) })
+	s.running.Go(func() { s.resolveLoop(ctx) })
 	s.running.Go(func() { s.sweepLoop(ctx) })
 	s.Wake()
 }
@@ -163,13 +139,14 @@ func (s *Service) loadJobs(ctx context.Context) error {
 
 func (s *Service) loadQueue(ctx context.Context) error {
 	filter := store.TaskFilter{States: []core.TaskState{core.StateQueued}, OldestFirst: true, Limit: store.MaxRange}
+	now := s.now()
 	for {
 		tasks, next, err := s.store.Tasks(ctx, filter)
 		if err != nil {
 			return err
 		}
 		for i := range tasks {
-			s.queue.Push(schedule.WantOf(&tasks[i]), tasks[i].ID)
+			s.waiting.put(&tasks[i], now)
 		}
 		if next == "" {
 			return nil

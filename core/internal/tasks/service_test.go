@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,11 +26,13 @@ import (
 // world is a service over a real store, with a registry that the test rules.
 type world struct {
 	t       *testing.T
+	offset  atomic.Int64 // what the clock is ahead
 	dir     string
 	db      *bolt.DB
 	store   *store.Store
 	reg     *registry
 	service *Service
+	retries int // Options.RetryLimit
 	admin   context.Context
 	alice   context.Context
 	bob     context.Context
@@ -37,6 +40,7 @@ type world struct {
 
 // registry has one node, one storage and one downloader.
 type registry struct {
+	answers
 	node       core.Node
 	storage    core.Storage
 	candidate  schedule.Candidate
@@ -56,8 +60,6 @@ func (r *registry) Candidates() []schedule.Candidate {
 	defer r.mu.Unlock()
 	return []schedule.Candidate{r.candidate}
 }
-
-func (r *registry) Online(core.NodeID) bool { return true }
 
 func (r *registry) Node(name string) (*core.Node, error) {
 	if name != r.node.Name && name != string(r.node.ID) {
@@ -108,6 +110,7 @@ func newWorld(t *testing.T) *world {
 		},
 		dispatched: make(chan core.JobID, 1000),
 	}
+	w.reg.nodes = []core.NodeID{node.ID}
 	rules, err := options.NewRules(&downloader.Description{
 		Name: "p", Capabilities: w.reg.candidate.Capabilities, ReservedOptions: []string{"dir"},
 		OptionsSchema: []byte(`{"type":"object","additionalProperties":false,"properties":{"split":{"type":"integer","minimum":1}}}`),
@@ -124,6 +127,15 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// now is the service's clock, which a test can put forward.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
+
+// later puts the clock forward.
+func (w *world) later(d time.Duration) {
+	w.offset.Add(int64(d))
+	w.service.Wake()
+}
+
 func (w *world) open() {
 	w.t.Helper()
 	box, err := secret.Open(filepath.Join(w.dir, "key"))
@@ -137,7 +149,8 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.service, err = New(w.t.Context(), Options{
-		Store: w.store, Registry: w.reg, Logger: hclog.NewNullLogger(), Clock: time.Now, TorrentLimit: 1 << 20,
+		Store: w.store, Registry: w.reg, Logger: hclog.NewNullLogger(), Clock: w.now, TorrentLimit: 1 << 20,
+		RetryLimit: w.retries, Hold: time.Hour, Deadlines: core.Deadlines{Stall: time.Minute},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -206,11 +219,27 @@ func (w *world) report(job *core.Job, phase core.JobPhase, change func(*core.Obs
 	if change != nil {
 		change(&o)
 	}
+	for i := range o.Deliveries {
+		fillIn(&o.Deliveries[i], &o)
+	}
 	forget, err := w.service.Observe(w.t.Context(), job.Node, []core.ObservedJob{o})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return forget
+}
+
+// fillIn makes a delivery stand where its job does, unless the test says otherwise.
+func fillIn(d *core.ObservedDelivery, o *core.ObservedJob) {
+	if d.Phase == 0 {
+		d.Phase = o.Phase
+	}
+	if d.Waiting == nil {
+		d.Waiting = o.Waiting
+	}
+	if d.TotalBytes == 0 {
+		d.TotalBytes, d.DoneBytes, d.UploadedBytes = o.Progress.TotalBytes, o.Progress.DoneBytes, o.Progress.UploadedBytes
+	}
 }
 
 func (w *world) get(ctx context.Context, id core.TaskID) *core.TaskView {
@@ -319,10 +348,12 @@ func TestNobodySeesOrTouchesAnothersTask(t *testing.T) {
 			}
 			return results[0].Err
 		},
-		"retry":  func(ctx context.Context) error { _, err := w.service.Retry(ctx, id); return err },
-		"delete": func(ctx context.Context) error { return w.service.Delete(ctx, id, true) },
-		"files":  func(ctx context.Context) error { _, err := w.service.Files(ctx, id); return err },
-		"open":   func(ctx context.Context) error { _, err := w.service.OpenFile(ctx, id, 0); return err },
+		"retry":   func(ctx context.Context) error { _, err := w.service.Retry(ctx, id, core.RetryOptions{}); return err },
+		"delete":  func(ctx context.Context) error { return w.service.Delete(ctx, id, true) },
+		"recheck": func(ctx context.Context) error { _, err := w.service.Recheck(ctx, id); return err },
+		"history": func(ctx context.Context) error { _, err := w.service.History(ctx, id); return err },
+		"files":   func(ctx context.Context) error { _, err := w.service.Files(ctx, id); return err },
+		"open":    func(ctx context.Context) error { _, err := w.service.OpenFile(ctx, id, 0); return err },
 	}
 	for name, call := range calls {
 		if err := call(w.bob); !errs.Is(err, errs.NotFound) {
@@ -364,7 +395,7 @@ func TestCancelIsAWishUntilTheNodeHasStoppedTheJob(t *testing.T) {
 	if _, err := w.service.Cancel(w.alice, id); !errs.Is(err, errs.WrongState) {
 		t.Errorf("a second time: %v", err)
 	}
-	if v, err = w.service.Retry(w.alice, id); err != nil || v.State != core.StateQueued || v.Attempt != 2 {
+	if v, err = w.service.Retry(w.alice, id, core.RetryOptions{}); err != nil || v.State != core.StateQueued || v.Attempt != 2 {
 		t.Errorf("retry: %+v, %v", v, err)
 	}
 	if again := w.started(); again.ID == job.ID || again.Deliveries[0].Task != id {

@@ -15,13 +15,23 @@ import (
 // maxURI is how long a magnet link or URL may be, in bytes.
 const maxURI = 64 << 10
 
-// content is what a torrent or metalink file says that a task has no field for.
+// content is what a torrent or metalink file says.
 type content struct {
+	kind downloader.SourceKind
 	// name is "" where it does not tell.
-	name  string
-	files []downloader.File
+	name                 string
+	infoHash, infoHashV2 string
+	private              bool
+	files                []downloader.File
 	// size is in bytes, -1 where not known.
 	size int64
+}
+
+// fill puts into a task what it does not know better.
+func (c *content) fill(t *core.Task) {
+	t.Source.Kind, t.Private = c.kind, c.private
+	t.InfoHash, t.InfoHashV2 = c.infoHash, c.infoHashV2
+	t.TotalBytes = max(c.size, 0)
 }
 
 // known returns the list of files; nil where there is none.
@@ -42,11 +52,12 @@ func (s *Service) readSource(t *core.Task, src *core.NewSource) (*content, error
 	if src.Kind == downloader.SourceMetalink || src.Kind == "" && bytes.HasPrefix(bytes.TrimSpace(src.Content), []byte("<?xml")) {
 		kind = downloader.SourceMetalink
 	}
-	t.Source = core.TaskSource{URI: src.URI, Uploaded: true}
-	c, err := s.readContent(t, kind, src.Content)
+	c, err := s.readContent(kind, src.Content)
 	if err != nil {
 		return nil, err
 	}
+	t.Source = core.TaskSource{URI: src.URI, Uploaded: true}
+	c.fill(t)
 	t.Name = cmp.Or(c.name, source.FileName(src.URI))
 	return c, nil
 }
@@ -93,42 +104,41 @@ func chooseKind(guessed, wanted downloader.SourceKind) (downloader.SourceKind, e
 	return "", errs.New(errs.InvalidSource, "The source is of kind %q and cannot be taken as %q.", guessed, wanted)
 }
 
-// readContent checks a torrent or metalink file and fills in what it says of a
-// task but the name, which the caller may know better.
-func (s *Service) readContent(t *core.Task, kind downloader.SourceKind, b []byte) (*content, error) {
+// readContent checks a torrent or metalink file.
+func (s *Service) readContent(kind downloader.SourceKind, b []byte) (*content, error) {
 	if int64(len(b)) > s.torrentLimit {
 		return nil, errs.New(errs.TorrentTooLarge, "The torrent file has %d bytes; %d is the most.", len(b), s.torrentLimit)
 	}
-	t.Source.Kind = kind
 	if kind == downloader.SourceMetalink {
-		return readMetalink(t, b)
+		return readMetalink(b)
 	}
 	torrent, err := source.ParseTorrent(b)
 	if err != nil {
 		return nil, err
 	}
-	t.InfoHash, t.InfoHashV2, t.Private = torrent.InfoHash, torrent.InfoHashV2, torrent.Private
-	t.TotalBytes = torrent.TotalBytes
-	return &content{name: torrent.Name, files: torrentFiles(torrent), size: torrent.TotalBytes}, nil
+	return &content{
+		kind: downloader.SourceTorrent, name: torrent.Name, private: torrent.Private,
+		infoHash: torrent.InfoHash, infoHashV2: torrent.InfoHashV2,
+		files: torrentFiles(torrent), size: torrent.TotalBytes,
+	}, nil
 }
 
-// readMetalink adds the sizes up; of one file it takes the name.
-func readMetalink(t *core.Task, b []byte) (*content, error) {
+// readMetalink adds the sizes up, where all are known; of one file it takes the name.
+func readMetalink(b []byte) (*content, error) {
 	m, err := source.ParseMetalink(b)
 	if err != nil {
 		return nil, err
 	}
-	c := &content{files: metalinkFiles(m)}
+	c := &content{kind: downloader.SourceMetalink, files: metalinkFiles(m)}
 	if len(m.Files) == 1 {
 		c.name = m.Files[0].Name
 	}
 	for _, f := range m.Files {
 		if f.Size <= 0 {
 			c.size = -1
-			return c, nil
+			break
 		}
 		c.size += f.Size
 	}
-	t.TotalBytes = c.size
 	return c, nil
 }

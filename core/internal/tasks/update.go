@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,6 +19,9 @@ import (
 // maxName is how long a name may be, in characters.
 const maxName = 255
 
+// nodeTimeout is how long a caller waits for what a node can say at once.
+const nodeTimeout = 5 * time.Second
+
 // Update changes a task. Its options may be anything that a downloader takes
 // until it has a job; from then on only the limits change.
 func (s *Service) Update(ctx context.Context, id core.TaskID, c *core.TaskChange) (*core.TaskView, error) {
@@ -29,22 +33,65 @@ func (s *Service) Update(ctx context.Context, id core.TaskID, c *core.TaskChange
 	if err != nil {
 		return nil, err
 	}
-	torrent, err := s.uploaded(ctx, t, c)
-	if err != nil {
-		return nil, err
+	if c.Seed != nil {
+		if err := checkSeed(c.Seed.Policy); err != nil {
+			return nil, err
+		}
 	}
-	return s.change(ctx, id, func(s *Service, e *edit) error {
-		if name != "" {
-			e.task.Name, e.task.Named = name, true
+	var files []downloader.File
+	if c.Selection != nil {
+		if files, err = s.knownFiles(ctx, t); err != nil {
+			return nil, err
 		}
-		if err := s.updateFiles(e, c.Selection, torrent); err != nil {
-			return err
-		}
-		if err := updateOptions(e, c.Options); err != nil {
-			return err
-		}
-		return s.passOn(e, c)
+	}
+	return s.change(ctx, id, nil, func(s *Service, e *edit) error {
+		return s.updateIn(e, c, name, files)
 	})
+}
+
+func (s *Service) updateIn(e *edit, c *core.TaskChange, name string, files []downloader.File) error {
+	if name != "" {
+		e.task.Name, e.task.Named = name, true
+	}
+	if err := s.updateFiles(e, c.Selection, files); err != nil {
+		return err
+	}
+	if err := updateOptions(e, c.Options); err != nil {
+		return err
+	}
+	if err := updateSeed(e, c.Seed); err != nil {
+		return err
+	}
+	if err := s.passOn(e, c); err != nil {
+		return err
+	}
+	if c.Destination != nil {
+		if err := s.moveTo(e, c.Destination); err != nil {
+			return err
+		}
+	}
+	e.said = changed(c)
+	return nil
+}
+
+// changed says in words what a change is about; "" for nothing.
+func changed(c *core.TaskChange) string {
+	var what []string
+	for _, part := range []struct {
+		name string
+		set  bool
+	}{
+		{"name", c.Name != nil}, {"files", c.Selection != nil}, {"destination", c.Destination != nil},
+		{"seeding", c.Seed != nil}, {"options", c.Options != nil},
+	} {
+		if part.set {
+			what = append(what, part.name)
+		}
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return "Changed: " + strings.Join(what, ", ") + "."
 }
 
 // cleanName returns the name without the space around it; "" for none.
@@ -67,39 +114,45 @@ func cleanName(name *string) (string, error) {
 	return "", errs.New(errs.InvalidRequest, "The name %s.", why).WithField("name", why)
 }
 
-// uploaded returns the torrent whose files are to be chosen, where it is in the
-// store.
-func (s *Service) uploaded(ctx context.Context, t *core.Task, c *core.TaskChange) (*content, error) {
-	if c.Selection == nil || !t.Source.Stored() {
+// knownFiles returns the files of a task's source; nil where they are not known.
+func (s *Service) knownFiles(ctx context.Context, t *core.Task) ([]downloader.File, error) {
+	if t.Source.Stored() {
+		stored, err := s.store.Content(ctx, t.ID)
+		if err == nil {
+			c, err := s.readContent(t.Source.Kind, stored)
+			return c.known(), err
+		}
+		if !errs.Is(err, errs.NotFound) {
+			return nil, err
+		}
+	}
+	if !hasJob(t) || !seeds(t) {
 		return nil, nil
 	}
-	content, err := s.store.Content(ctx, t.ID)
-	if errs.Is(err, errs.NotFound) {
-		return nil, nil
-	}
+	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
+	defer cancel()
+	files, err := s.registry.JobFiles(ctx, t.Node, t.Job)
 	if err != nil {
-		return nil, err
+		return nil, nil //nolint:nilerr // the node checks the selection when it knows the files
 	}
-	var scratch core.Task
-	return s.readContent(&scratch, t.Source.Kind, content)
+	return files, nil
 }
 
 // updateFiles changes which files are wanted, while that still matters.
-func (s *Service) updateFiles(e *edit, files *core.Selection, torrent *content) error {
-	if files == nil {
+func (s *Service) updateFiles(e *edit, want *core.Selection, files []downloader.File) error {
+	if want == nil {
 		return nil
 	}
-	wanted := *files
 	switch e.task.State {
 	case core.StateTransferring, core.StateHeld, core.StateSeeding, core.StateCompleted:
 		return errs.New(errs.WrongState, "The task is %s: its files are loaded already.", e.task.State).
 			WithField("files", "cannot change any more")
 	}
-	if n := s.fileCount(e.task.Job); n > 0 && len(wanted.Indexes) > 0 && wanted.Indexes[len(wanted.Indexes)-1] >= n {
-		return wrongSelection(fmt.Sprintf("names file %d; the torrent has %d", wanted.Indexes[len(wanted.Indexes)-1], n))
+	if n := s.fileCount(e.task.Job); n > 0 && len(want.Indexes) > 0 && want.Indexes[len(want.Indexes)-1] >= n {
+		return wrongSelection(fmt.Sprintf("names file %d; the torrent has %d", want.Indexes[len(want.Indexes)-1], n))
 	}
 	before := e.task.Selection
-	if err := choose(e.task, wanted, torrent.known()); err != nil {
+	if err := choose(e.task, *want, files); err != nil {
 		return err
 	}
 	c := e.candidate()
@@ -171,7 +224,7 @@ func stillChangeable(t *core.Task, changed []string) error {
 // passOn gives the job what is wanted now; without one, somebody must still be
 // able to take the task.
 func (s *Service) passOn(e *edit, c *core.TaskChange) error {
-	if c.Selection == nil && c.Options == nil {
+	if c.Selection == nil && c.Options == nil && c.Seed == nil {
 		return nil
 	}
 	if e.task.Wish == core.WishCancel && !e.task.State.Ended() {
@@ -184,15 +237,18 @@ func (s *Service) passOn(e *edit, c *core.TaskChange) error {
 	if job == nil || err != nil {
 		return err
 	}
-	_, limits, err := s.jobOptions(job.Downloader, e.task)
-	if err != nil {
-		return err
-	}
 	d := job.Delivery(e.task.ID)
 	if d == nil {
 		return nil
 	}
-	limits.Seed = d.Limits.Seed
+	owner, err := e.tx.User(e.task.Owner)
+	if err != nil {
+		return err
+	}
+	_, limits, err := s.jobOptions(e.tx, job.Downloader, e.task, owner)
+	if err != nil {
+		return err
+	}
 	if d.Selection.Equal(e.task.Selection) && reflect.DeepEqual(d.Limits, limits) {
 		return nil
 	}

@@ -21,6 +21,9 @@ func threeFiles() []byte {
 		"e4:name3:set12:piece lengthi16384e6:pieces20:" + strings.Repeat("x", 20) + "ee")
 }
 
+// only selects files by their indexes, ascending.
+func only(indexes ...int) core.Selection { return core.Selection{Indexes: indexes} }
+
 func refusal(t *testing.T, err error) (errs.Code, string) {
 	t.Helper()
 	e, ok := errors.AsType[*errs.Error](err)
@@ -36,24 +39,24 @@ func refusal(t *testing.T, err error) (errs.Code, string) {
 func TestAJobGetsWhatTheDownloaderAndTheTaskSay(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.service.Create(w.alice, &core.NewTask{
-		Sources: []core.NewSource{{URI: testMagnet}}, Files: []int{7, 0}, Options: []byte(`{ "split": 4, "download_limit": 100 }`),
+		Sources: []core.NewSource{{URI: testMagnet}}, Selection: core.Selection{Indexes: []int{0, 7}}, Options: []byte(`{ "split": 4, "download_limit": 100 }`),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	job := w.started()
-	if !slices.Equal(job.Files, []int{0, 7}) || string(job.Options) != `{"split":4}` || job.Limits.DownloadRate != 100 || job.Limits.UploadRate != 5 {
+	if !slices.Equal(job.Deliveries[0].Selection.Indexes, []int{0, 7}) || string(job.Options) != `{"split":4}` || job.Limits.DownloadRate != 100 || job.Limits.UploadRate != 5 {
 		t.Errorf("job %+v, options %s", job, job.Options)
 	}
 	w.create(w.alice, "http://h/1")
-	if job = w.started(); job.Files != nil || string(job.Options) != `{"split":3}` || job.Limits.UploadRate != 5 {
+	if job = w.started(); !job.Deliveries[0].Selection.IsZero() || string(job.Options) != `{"split":3}` || job.Limits.UploadRate != 5 {
 		t.Errorf("without any of its own: %+v, options %s", job, job.Options)
 	}
 }
 
 func TestWrongSelectionsAndOptionsAreRefusedByField(t *testing.T) {
 	w := newWorld(t)
-	magnet, file := core.NewSource{URI: testMagnet, Field: "sources[0]"}, core.NewSource{URI: "http://h/1", Field: "sources[0]"}
+	file := core.NewSource{URI: "http://h/1", Field: "sources[0]"}
 	torrent := core.NewSource{URI: "a.torrent", Content: threeFiles(), Field: "torrent[0]"}
 	tests := []struct {
 		name    string
@@ -63,11 +66,8 @@ func TestWrongSelectionsAndOptionsAreRefusedByField(t *testing.T) {
 		code    errs.Code
 		field   string
 	}{
-		{"a negative file", magnet, []int{-1}, "", errs.InvalidRequest, "files[0]"},
-		{"a file twice", magnet, []int{1, 2, 1}, "", errs.InvalidRequest, "files[2]"},
 		{"a file that the torrent does not have", torrent, []int{0, 3}, "", errs.InvalidRequest, "files"},
 		{"a second file of a web address", file, []int{0, 1}, "", errs.InvalidRequest, "files"},
-		{"far too many", magnet, make([]int, maxSelection+1), "", errs.InvalidRequest, "files"},
 		{"a reserved option", file, nil, `{"Dir":"/etc"}`, errs.OptionNotAllowed, "options.Dir"},
 		{"an unknown option", file, nil, `{"splat":1}`, errs.InvalidOptions, "options.splat"},
 		{"an option of a wrong value", file, nil, `{"split":0}`, errs.InvalidOptions, "options.split"},
@@ -77,7 +77,7 @@ func TestWrongSelectionsAndOptionsAreRefusedByField(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := w.service.Create(w.alice, &core.NewTask{Sources: []core.NewSource{tt.source}, Files: tt.files, Options: []byte(tt.options)})
+			_, err := w.service.Create(w.alice, &core.NewTask{Sources: []core.NewSource{tt.source}, Selection: core.Selection{Indexes: tt.files}, Options: []byte(tt.options)})
 			if code, field := refusal(t, err); code != tt.code || field != tt.field {
 				t.Errorf("got %s for %q, want %s for %q", code, field, tt.code, tt.field)
 			}
@@ -91,16 +91,16 @@ func TestWrongSelectionsAndOptionsAreRefusedByField(t *testing.T) {
 func TestADownloaderThatCannotSelectOrLimitIsNotChosen(t *testing.T) {
 	w := newWorld(t)
 	w.reg.change(func(c *schedule.Candidate) { c.Capabilities = []downloader.Capability{downloader.CapabilityPause} })
-	_, err := w.service.Create(w.alice, &core.NewTask{Sources: []core.NewSource{{URI: testMagnet}}, Files: []int{0}})
+	_, err := w.service.Create(w.alice, &core.NewTask{Sources: []core.NewSource{{URI: testMagnet}}, Selection: only(0)})
 	if code, field := refusal(t, err); code != errs.NotOffered || field != "files" {
 		t.Errorf("got %s for %q", code, field)
 	}
 	for name, req := range map[string]*core.NewTask{
-		"the only file of a web address": {Sources: []core.NewSource{{URI: "http://h/1"}}, Files: []int{0}},
-		"all files of a torrent":         {Sources: []core.NewSource{{URI: "t", Content: threeFiles()}}, Files: []int{2, 1, 0}},
-		"an empty selection":             {Sources: []core.NewSource{{URI: testMagnet}}, Files: []int{}},
+		"the only file of a web address": {Sources: []core.NewSource{{URI: "http://h/1"}}, Selection: only(0)},
+		"all files of a torrent":         {Sources: []core.NewSource{{URI: "t", Content: threeFiles()}}, Selection: only(0, 1, 2)},
+		"an empty selection":             {Sources: []core.NewSource{{URI: testMagnet}}, Selection: core.Selection{}},
 	} {
-		if v, err := w.service.Create(w.alice, req); err != nil || v[0].Selection != nil {
+		if v, err := w.service.Create(w.alice, req); err != nil || !v[0].Selection.IsZero() {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		}
 	}
@@ -109,21 +109,21 @@ func TestADownloaderThatCannotSelectOrLimitIsNotChosen(t *testing.T) {
 func TestTheSizeOfATorrentIsThatOfTheWantedFiles(t *testing.T) {
 	w := newWorld(t)
 	w.reg.change(func(c *schedule.Candidate) { c.Trouble = &core.Waiting{Code: errs.DownloaderUnreachable} })
-	tasks, err := w.service.Create(w.alice, &core.NewTask{Sources: []core.NewSource{{URI: "t", Content: threeFiles()}}, Files: []int{0, 2}})
-	if err != nil || tasks[0].TotalBytes != 8 || !slices.Equal(tasks[0].Selection, []int{0, 2}) {
+	tasks, err := w.service.Create(w.alice, &core.NewTask{Sources: []core.NewSource{{URI: "t", Content: threeFiles()}}, Selection: only(0, 2)})
+	if err != nil || tasks[0].TotalBytes != 8 || !tasks[0].Selection.Equal(only(0, 2)) {
 		t.Fatalf("%+v, %v", tasks, err)
 	}
 	id := tasks[0].ID
 	for _, tt := range []struct {
-		files []int
+		files core.Selection
 		total int64
-	}{{[]int{1}, 4}, {nil, 12}, {[]int{0, 1, 2}, 12}} {
-		v, err := w.service.Update(w.alice, id, &core.TaskChange{Files: &tt.files})
-		if err != nil || v.TotalBytes != tt.total || len(v.Selection) != len(tt.files)%3 {
+	}{{only(1), 4}, {core.Selection{}, 12}, {only(0, 1, 2), 12}} {
+		v, err := w.service.Update(w.alice, id, &core.TaskChange{Selection: &tt.files})
+		if err != nil || v.TotalBytes != tt.total || len(v.Selection.Indexes) != len(tt.files.Indexes)%3 {
 			t.Errorf("%v: %+v, %v", tt.files, v, err)
 		}
 	}
-	_, err = w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{3}})
+	_, err = w.service.Update(w.alice, id, &core.TaskChange{Selection: new(only(3))})
 	if code, field := refusal(t, err); code != errs.InvalidRequest || field != "files" {
 		t.Errorf("got %s for %q", code, field)
 	}
@@ -145,19 +145,19 @@ func TestFilesAndLimitsOfARunningTaskChange(t *testing.T) {
 		job = next
 		return next
 	}
-	if j := update(core.TaskChange{Files: &[]int{4, 2}}); !slices.Equal(j.Files, []int{2, 4}) {
-		t.Errorf("files %v", j.Files)
+	if j := update(core.TaskChange{Selection: new(only(2, 4))}); !j.Deliveries[0].Selection.Equal(only(2, 4)) {
+		t.Errorf("files %+v", j.Deliveries[0].Selection)
 	}
 	if j := update(core.TaskChange{Options: []byte(`{"download_limit":9}`)}); j.Limits.DownloadRate != 9 || j.Limits.UploadRate != 5 || string(j.Options) != `{"split":3}` {
 		t.Errorf("limits %+v, options %s", j.Limits, j.Options)
 	}
-	if j := update(core.TaskChange{Files: &[]int{}, Options: []byte(`{"download_limit":null,"upload_limit":0}`)}); len(j.Files) != 0 || j.Limits.DownloadRate != 0 || j.Limits.UploadRate != 0 {
+	if j := update(core.TaskChange{Selection: new(only()), Options: []byte(`{"download_limit":null,"upload_limit":0}`)}); !j.Deliveries[0].Selection.IsZero() || j.Limits.DownloadRate != 0 || j.Limits.UploadRate != 0 {
 		t.Errorf("taken away: %+v", j)
 	}
-	if v := w.get(w.alice, id); string(v.Options) != `{"upload_limit":0}` || v.Selection != nil {
+	if v := w.get(w.alice, id); string(v.Options) != `{"upload_limit":0}` || !v.Selection.IsZero() {
 		t.Errorf("shown: %s, %v", v.Options, v.Selection)
 	}
-	if _, err := w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{}, Options: []byte(`{"upload_limit":0}`)}); err != nil {
+	if _, err := w.service.Update(w.alice, id, &core.TaskChange{Selection: new(only()), Options: []byte(`{"upload_limit":0}`)}); err != nil {
 		t.Fatal(err)
 	}
 	w.idle() // nothing has changed
@@ -170,12 +170,12 @@ func TestFilesAndLimitsOfARunningTaskChange(t *testing.T) {
 		t.Errorf("got %s for %q", code, field)
 	}
 	w.report(job, core.JobDownloading, func(o *core.ObservedJob) { o.FileCount = 3 })
-	_, err = w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{0, 3}})
+	_, err = w.service.Update(w.alice, id, &core.TaskChange{Selection: new(only(0, 3))})
 	if code, field := refusal(t, err); code != errs.InvalidRequest || field != "files" {
 		t.Errorf("got %s for %q", code, field)
 	}
 	w.report(job, core.JobDelivering, nil)
-	_, err = w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{1}})
+	_, err = w.service.Update(w.alice, id, &core.TaskChange{Selection: new(only(1))})
 	if code, field := refusal(t, err); code != errs.WrongState || field != "files" {
 		t.Errorf("got %s for %q", code, field)
 	}
@@ -194,7 +194,7 @@ func TestWhatTheDownloaderOfARunningTaskLacksIsSaid(t *testing.T) {
 	})
 	id := w.create(w.alice, testMagnet)[0].ID
 	w.reported(core.JobDownloading)
-	_, err := w.service.Update(w.alice, id, &core.TaskChange{Files: &[]int{0}})
+	_, err := w.service.Update(w.alice, id, &core.TaskChange{Selection: new(only(0))})
 	if code, field := refusal(t, err); code != errs.NotOffered || field != "files" {
 		t.Errorf("got %s for %q", code, field)
 	}
@@ -202,7 +202,7 @@ func TestWhatTheDownloaderOfARunningTaskLacksIsSaid(t *testing.T) {
 	if code, field := refusal(t, err); code != errs.NotOffered || field != "options.upload_limit" {
 		t.Errorf("got %s for %q", code, field)
 	}
-	if v := w.get(w.alice, id); v.Selection != nil || v.Options != nil {
+	if v := w.get(w.alice, id); !v.Selection.IsZero() || v.Options != nil {
 		t.Errorf("something was stored: %+v", v)
 	}
 }
@@ -229,7 +229,7 @@ func TestATaskWithoutAJobTakesAnyOptions(t *testing.T) {
 	if _, err := w.service.Update(w.alice, id, &core.TaskChange{Options: []byte(`{"split":2}`)}); err != nil {
 		t.Fatalf("a failed one: %v", err)
 	}
-	w.act(w.service.Retry, id)
+	w.act(w.retry, id)
 	if third := w.started(); string(third.Options) != `{"split":2}` {
 		t.Errorf("the next attempt: %s", third.Options)
 	}

@@ -11,7 +11,7 @@ import (
 // Pause stops a task for a while: a queued one at once, a running one when its
 // node has stopped it.
 func (s *Service) Pause(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return s.change(ctx, id, (*Service).pauseIn)
+	return s.change(ctx, id, nil, (*Service).pauseIn)
 }
 
 func (s *Service) pauseIn(e *edit) error {
@@ -26,35 +26,55 @@ func (s *Service) pauseIn(e *edit) error {
 		return errs.New(errs.NotOffered, "Downloader %q cannot pause.", c.Name).
 			WithHint("Cancel the task and retry it later, or use a downloader that can pause.")
 	}
-	if !e.task.Pause(s.now()) || job == nil {
+	if !e.task.Pause(s.now()) {
+		return nil
+	}
+	e.said = "Asked to pause."
+	if job == nil {
+		e.task.Retries.NextAt = nil
 		return nil
 	}
 	job.Pause(e.task.ID)
 	return e.putJob(job)
 }
 
-// Resume lets a task go on: back to the queue, or at the downloader.
+// Resume lets a task go on: back to the queue, or at the downloader. One that
+// waits for its next try is tried at once.
 func (s *Service) Resume(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return s.change(ctx, id, (*Service).resumeIn)
+	return s.change(ctx, id, nil, (*Service).resumeIn)
 }
 
 func (s *Service) resumeIn(e *edit) error {
 	if err := canPause(e, "resumed"); err != nil {
 		return err
 	}
+	if e.task.State == core.StateQueued && e.task.Retries.NextAt != nil {
+		e.task.Retries.NextAt, e.said = nil, "Asked to go on at once."
+		return nil
+	}
 	job, err := e.running()
 	if err != nil {
 		return err
 	}
-	c := e.candidate()
-	if job != nil && job.Wish == core.JobRun && c != nil && !c.Has(downloader.CapabilityPause) {
-		return nil // it runs, and nothing could have stopped it
+	if job != nil && s.cannotHaveStopped(e, job) {
+		return nil
 	}
-	if !e.task.Resume(s.now()) || job == nil {
+	if !e.task.Resume(s.now()) {
+		return nil
+	}
+	e.said = "Asked to go on."
+	if job == nil {
 		return nil
 	}
 	job.Resume(e.task.ID)
 	return e.putJob(job)
+}
+
+// cannotHaveStopped reports that a task runs, and that its downloader cannot
+// even stop it.
+func (s *Service) cannotHaveStopped(e *edit, job *core.Job) bool {
+	d, c := job.Delivery(e.task.ID), e.candidate()
+	return d != nil && !d.Paused && c != nil && !c.Has(downloader.CapabilityPause)
 }
 
 // canPause refuses what is beyond pausing and resuming.
@@ -75,7 +95,7 @@ func canPause(e *edit, what string) error {
 // Cancel ends a task: a queued one at once, a running one when its node has
 // stopped it.
 func (s *Service) Cancel(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return s.change(ctx, id, (*Service).cancelIn)
+	return s.change(ctx, id, nil, (*Service).cancelIn)
 }
 
 func (s *Service) cancelIn(e *edit) error {
@@ -91,39 +111,16 @@ func (s *Service) leaveIn(e *edit) error {
 	if err != nil {
 		return err
 	}
-	if !e.task.Cancel(s.now()) || job == nil {
+	if !e.task.Cancel(s.now()) {
+		return nil
+	}
+	e.said = "Asked to cancel."
+	e.task.Retries.NextAt = nil
+	if job == nil {
 		return nil
 	}
 	job.Leave(e.task.ID)
 	e.task.LeftAt = job.Revision
-	return e.putJob(job)
-}
-
-// Retry starts an ended task again, a held delivery at once, and a paused task
-// too.
-func (s *Service) Retry(ctx context.Context, id core.TaskID, _ core.RetryOptions) (*core.TaskView, error) {
-	return s.change(ctx, id, (*Service).retryIn)
-}
-
-func (s *Service) retryIn(e *edit) error {
-	switch e.task.State {
-	case core.StateHeld:
-		return retryDelivery(e)
-	case core.StatePaused:
-		return s.resumeIn(e)
-	}
-	if !e.task.Retry() {
-		return errs.New(errs.WrongState, "A task that is %s cannot be tried again.", e.task.State)
-	}
-	return nil
-}
-
-func retryDelivery(e *edit) error {
-	job, err := e.tx.Job(e.task.Job)
-	if err != nil {
-		return err
-	}
-	job.RetryDelivery(e.task.ID, nil)
 	return e.putJob(job)
 }
 
@@ -139,7 +136,7 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 			return err
 		}
 	}
-	_, err := s.change(ctx, id, func(s *Service, e *edit) error {
+	_, err := s.change(ctx, id, nil, func(s *Service, e *edit) error {
 		e.task.DeleteData = deleteData
 		return s.deleteIn(e)
 	})
@@ -152,23 +149,13 @@ func (s *Service) deleteIn(e *edit) error {
 	}
 	now := s.now().UTC()
 	e.task.DeletedAt = &now
-	if e.task.Source.Uploaded && e.task.State.Ended() {
-		return e.tx.DeleteContent(e.task.ID)
+	e.said = "Asked to delete the task."
+	if !contentDone(e.task) {
+		return nil
 	}
-	return nil
-}
-
-// Recheck has what is loaded verified.
-func (s *Service) Recheck(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
-	return s.change(ctx, id, func(_ *Service, e *edit) error {
-		job, err := e.running()
-		if err != nil {
-			return err
-		}
-		if job == nil {
-			return errs.New(errs.WrongState, "A task that is %s has nothing to verify.", e.task.State)
-		}
-		job.Recheck()
-		return e.putJob(job)
-	})
+	job, err := e.stored()
+	if err != nil || job != nil && job.ContentOf == e.task.ID {
+		return err // it goes with the job
+	}
+	return e.tx.DeleteContent(e.task.ID)
 }

@@ -21,6 +21,10 @@ func (w *world) act(call func(context.Context, core.TaskID) (*core.TaskView, err
 	return v
 }
 
+func (w *world) retry(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return w.service.Retry(ctx, id, core.RetryOptions{})
+}
+
 // idle checks that no job is started.
 func (w *world) idle() {
 	w.t.Helper()
@@ -216,7 +220,7 @@ func TestAPausedTaskCanBeCanceledDeletedAndRetried(t *testing.T) {
 	}
 	if v := w.act(w.service.Cancel, paused()); v.State != core.StateCanceled {
 		t.Errorf("canceled: %+v", v)
-	} else if v = w.act(w.service.Retry, v.ID); v.State == core.StatePaused || v.Wish != core.WishRun {
+	} else if v = w.act(w.retry, v.ID); v.State == core.StatePaused || v.Wish != core.WishRun {
 		t.Errorf("tried again: %+v", v)
 	}
 	w.reported(core.JobDownloading)
@@ -225,7 +229,7 @@ func TestAPausedTaskCanBeCanceledDeletedAndRetried(t *testing.T) {
 	}
 	w.idle()
 	id := paused()
-	if v := w.act(w.service.Retry, id); v.Wish != core.WishRun || v.Attempt != 1 {
+	if v := w.act(w.retry, id); v.Wish != core.WishRun || v.Attempt != 1 {
 		t.Errorf("tried at once: %+v", v)
 	}
 	job := w.reported(core.JobDownloading)
