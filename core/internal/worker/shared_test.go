@@ -427,7 +427,8 @@ func TestATakenNameIsFoundBeforeAnythingIsLoaded(t *testing.T) {
 	w.plugin.Set(string(job.ID), func(s *downloader.Status) {
 		s.Phase, s.Files, s.TotalBytes = downloader.PhaseDownloading, threeFiles(), 3
 	})
-	o := r.waitPhase(job.ID, core.JobFailed)
+	r.waitFor("the end", func() bool { return r.jobs[job.ID].Phase == core.JobFailed })
+	o := r.job(job.ID)
 	if o.Failure == nil || o.Failure.Code != errs.DestinationExists {
 		t.Errorf("%+v", o.Failure)
 	}
