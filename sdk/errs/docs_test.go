@@ -12,7 +12,7 @@ import (
 
 var (
 	sectionPattern = regexp.MustCompile("(?s)### `([a-z_]+)`\n\n(.*)")
-	waitingPattern = regexp.MustCompile(`errs\.Code = "(waiting_[a-z_]+)"`)
+	codePattern    = regexp.MustCompile(`errs\.Code = "([a-z_]+)"`)
 )
 
 func read(t *testing.T, path string) string {
@@ -41,22 +41,25 @@ func sections(t *testing.T) map[string]string {
 	return out
 }
 
-// waiting returns the codes of tasks that wait, which belong to core.
-func waiting(t *testing.T) []string {
+// ofCore returns the codes that belong to core: of tasks that wait, and of events.
+func ofCore(t *testing.T) []string {
 	t.Helper()
 	var out []string
-	for _, m := range waitingPattern.FindAllStringSubmatch(read(t, "../../core/task.go"), -1) {
-		out = append(out, m[1])
-	}
-	if len(out) == 0 {
-		t.Fatal("core/task.go has no waiting codes any more")
+	for _, file := range []string{"../../core/task.go", "../../core/job.go"} {
+		found := codePattern.FindAllStringSubmatch(read(t, file), -1)
+		if len(found) == 0 {
+			t.Fatalf("%s has no codes any more", file)
+		}
+		for _, m := range found {
+			out = append(out, m[1])
+		}
 	}
 	return out
 }
 
 func TestEveryCodeIsExplained(t *testing.T) {
 	documented := sections(t)
-	want := waiting(t)
+	want := ofCore(t)
 	for _, code := range errs.Codes() {
 		want = append(want, string(code))
 		line := "*Kind: " + string(code.Kind())
