@@ -53,8 +53,8 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			handler, err := rest.New(rest.Options{
-				Tasks: &fakeTasks{}, Users: &fakeUsers{tokens: map[string]string{"token-env": "env"}},
-				Downloaders: &fakeDownloaders{}, Ready: fakeReady{}, Metrics: http.NotFoundHandler(),
+				Tasks: &fakeTasks{}, Users: &fakeUsers{tokens: map[string]string{"token-env": "env", "token-boss": "boss"}},
+				Accounts: &fakeAccounts{}, Downloaders: &fakeDownloaders{}, Storages: &fakeStorages{}, Ready: fakeReady{}, Metrics: http.NotFoundHandler(),
 			})
 			if err != nil {
 				return err

@@ -41,7 +41,7 @@ func (f *fakeTasks) Create(ctx context.Context, req *core.NewTask) ([]core.TaskV
 			Task: core.Task{
 				ID: core.TaskID(fmt.Sprintf("019aa000-0000-7000-8000-0000abcd%04d", len(f.tasks))), Owner: id.User, Name: path.Base(src.URI),
 				Source: core.TaskSource{Kind: cmp.Or(src.Kind, downloader.SourceHTTP), URI: src.URI}, State: core.StateQueued, Wish: core.WishRun,
-				Selection: req.Files, Options: req.Options,
+				Selection: req.Selection, OnConflict: req.OnConflict, Seed: req.Seed, Options: req.Options,
 				Attempt: 1, Destination: core.Destination{Storage: "s1", Path: req.Destination.Path}, CreatedAt: testTime,
 			},
 			Waiting:   &core.Waiting{Code: core.WaitingForSlot, Message: "All slots are taken."},
@@ -163,8 +163,14 @@ func (f *fakeTasks) Update(_ context.Context, id core.TaskID, c *core.TaskChange
 	if c.Name != nil {
 		t.Name = *c.Name
 	}
-	if c.Files != nil {
-		t.Selection = *c.Files
+	if c.Selection != nil {
+		t.Selection = *c.Selection
+	}
+	if c.Seed != nil {
+		t.Seed = c.Seed.Policy
+	}
+	if c.Destination != nil {
+		t.Destination.Path, t.StorageName = c.Destination.Path, cmp.Or(c.Destination.Storage, t.StorageName)
 	}
 	if c.Options != nil {
 		t.Options = c.Options
@@ -176,15 +182,46 @@ func (f *fakeTasks) Act(context.Context, core.TaskAction, []core.TaskID) ([]core
 	return nil, errs.New(errs.Internal, "The command line has no use for it.")
 }
 
-func (f *fakeTasks) Retry(_ context.Context, id core.TaskID) (*core.TaskView, error) {
+// Retry notes what it was asked for in the name, where it can be seen.
+func (f *fakeTasks) Retry(_ context.Context, id core.TaskID, o core.RetryOptions) (*core.TaskView, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t, err := f.find(id)
 	if err != nil {
 		return nil, err
 	}
+	if o.Files != nil || o.Destination != nil {
+		t.Name = fmt.Sprintf("files %v to %+v", o.Files, *o.Destination)
+	}
 	t.State, t.Error, t.Attempt = core.StateQueued, nil, t.Attempt+1
 	return t, nil
+}
+
+func (f *fakeTasks) Recheck(ctx context.Context, id core.TaskID) (*core.TaskView, error) {
+	return f.Get(ctx, id)
+}
+
+func (f *fakeTasks) History(_ context.Context, id core.TaskID) ([]core.HistoryEvent, error) {
+	if _, err := f.find(id); err != nil {
+		return nil, err
+	}
+	return []core.HistoryEvent{
+		{Seq: 1, At: testTime, Kind: core.HistoryCreated, Message: "Taken in.", By: "env"},
+		{Seq: 2, At: testTime, Kind: core.HistoryState, State: core.StateHeld, Code: errs.OutOfSpace, Message: "The disk\x1b[2J is full."},
+	}, nil
+}
+
+func (f *fakeTasks) Inspect(_ context.Context, src *core.NewSource) (*core.SourceInfo, error) {
+	switch {
+	case src.Content != nil:
+		return &core.SourceInfo{
+			Kind: downloader.SourceTorrent, Name: src.URI, InfoHash: "aa11", Private: true, Size: 3 << 20, Downloaders: []string{"main", "box"},
+			Files: []downloader.File{{Index: 0, Path: "a/one.bin", Size: 2 << 20}, {Index: 1, Path: "a/two\x1b.bin", Size: 1 << 20}},
+		}, nil
+	case strings.Contains(src.URI, ":"):
+		return &core.SourceInfo{Kind: downloader.SourceHTTP, Size: -1, Resumable: true}, nil
+	}
+	return nil, errs.New(errs.InvalidSource, "%q is not a source.", src.URI).WithField(src.Field, "is not a source")
 }
 
 func (f *fakeTasks) Delete(_ context.Context, id core.TaskID, _ bool) error {
@@ -201,11 +238,19 @@ func (f *fakeTasks) Delete(_ context.Context, id core.TaskID, _ bool) error {
 func taskFiles(t *core.TaskView) []core.TaskFile {
 	switch {
 	case strings.Contains(t.Source.URI, "hostile"):
-		return []core.TaskFile{{Index: 0, Path: "../../evil\x1b[2J", Size: 5, Delivered: true}}
+		return []core.TaskFile{{Index: 0, Path: "../../evil\x1b[2J", Size: 5, DoneBytes: 5, Wanted: true, Delivered: true}}
 	case strings.Contains(t.Source.URI, "many"):
-		return []core.TaskFile{{Index: 0, Path: "dir/one.bin", Size: 5, Delivered: true}, {Index: 3, Path: "dir/sub/two.bin", Size: 5, Delivered: true}}
+		return []core.TaskFile{{Index: 0, Path: "dir/one.bin", Size: 5, DoneBytes: 5, Wanted: true, Delivered: true}, {Index: 3, Path: "dir/sub/two.bin", Size: 5, DoneBytes: 5, Wanted: true, Delivered: true}}
 	}
-	return []core.TaskFile{{Index: 0, Path: t.Name, Size: 5, Delivered: true}}
+	if strings.Contains(t.Source.URI, "mixed") {
+		return []core.TaskFile{
+			{Index: 0, Path: "a.bin", Size: 8, DoneBytes: 8, Wanted: true, Failure: core.NewFailure(errs.New(errs.NameNotPossible, "Too long."), testTime)},
+			{Index: 1, Path: "b.bin", Size: 8, DoneBytes: 2, Wanted: true},
+			{Index: 2, Path: "c.bin", Size: 8, DoneBytes: -1},
+			{Index: 3, Path: "d.bin", Size: 8, DoneBytes: 8, Wanted: true, Skipped: true},
+		}
+	}
+	return []core.TaskFile{{Index: 0, Path: t.Name, Size: 5, DoneBytes: 5, Wanted: true, Delivered: true}}
 }
 
 func (f *fakeTasks) Files(_ context.Context, id core.TaskID) ([]core.TaskFile, error) {
@@ -260,7 +305,11 @@ func (f *fakeUsers) Authenticate(_ context.Context, secret string) (*core.Identi
 	if !ok {
 		return nil, errs.New(errs.Unauthenticated, "The token is not valid.")
 	}
-	return &core.Identity{User: core.UserID("id-" + name), Name: name, GroupName: "users", Permissions: []core.Permission{core.PermissionDownload}}, nil
+	id := &core.Identity{User: core.UserID("id-" + name), Name: name, GroupName: "users", Permissions: []core.Permission{core.PermissionDownload}}
+	if name == "boss" {
+		id.Permissions = append(id.Permissions, core.PermissionAdmin)
+	}
+	return id, nil
 }
 
 type fakeDownloaders struct {
@@ -325,6 +374,9 @@ func (f *fakeDownloaders) Update(ctx context.Context, name string, c *core.Downl
 	}
 	if c.Enabled != nil {
 		d.Enabled = *c.Enabled
+	}
+	if c.Seed != nil {
+		d.Seed = c.Seed.Policy
 	}
 	return d, nil
 }

@@ -1,8 +1,10 @@
 package cli
 
 import (
-	"slices"
+	"reflect"
 	"testing"
+
+	"github.com/haul-dl/haul/api/client"
 )
 
 func TestRatesAreReadAsPeopleWriteThem(t *testing.T) {
@@ -21,21 +23,53 @@ func TestRatesAreReadAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
-func TestFilesAreReadAndWrittenAsRanges(t *testing.T) {
-	for text, want := range map[string]struct {
-		files []int
+func TestFilesAreReadAndWrittenAsPeopleWriteThem(t *testing.T) {
+	for name, tt := range map[string]struct {
+		given []string
+		items []any
 		again string
 	}{
-		"0": {[]int{0}, "0"}, "0,2-5": {[]int{0, 2, 3, 4, 5}, "0,2-5"}, " 7 , 1 - 2 ,2": {[]int{1, 2, 7}, "1-2,7"}, "all": {nil, ""},
+		"one":                     {[]string{"0"}, []any{0}, "0"},
+		"ranges":                  {[]string{"0,2-5"}, []any{0, 2, 3, 4, 5}, "0,2-5"},
+		"ranges with blanks":      {[]string{" 7 , 1 - 2 ,2"}, []any{1, 2, 7}, "1-2,7"},
+		"several times":           {[]string{"3", "1-2", "2"}, []any{1, 2, 3}, "1-3"},
+		"patterns, sizes, a list": {[]string{"*.mkv", "!*sample*", "1,0", ">=50MiB"}, []any{0, 1, "*.mkv", "!*sample*", ">=50MiB"}, "0-1 *.mkv !*sample* >=50MiB"},
+		"all":                     {[]string{"all"}, nil, ""},
 	} {
-		got, err := parseFiles(text)
-		if err != nil || !got.Given || !slices.Equal(got.Indexes, want.files) || formatFiles(got.Indexes) != want.again {
-			t.Errorf("%q: got %+v, %v", text, got, err)
+		t.Run(name, func(t *testing.T) {
+			got, err := parseFiles(tt.given)
+			if err != nil || !got.Given || !reflect.DeepEqual(got.Items, tt.items) || formatFiles(&got) != tt.again {
+				t.Errorf("got %+v, %v, again %q", got, err, formatFiles(&got))
+			}
+		})
+	}
+	for _, text := range []string{"", ",", "1,", "-1", "2-", "5-2", "0-100000", "99999999999999999999", "2147483648"} {
+		if got, err := parseFiles([]string{text}); err == nil {
+			t.Errorf("%q is read as %v", text, got)
 		}
 	}
-	for _, text := range []string{"", ",", "1,", "-1", "2-", "5-2", "a", "0x1", "1.5", "0-100000", "99999999999999999999", "2147483648"} {
-		if got, err := parseFiles(text); err == nil {
-			t.Errorf("%q is read as %v", text, got)
+}
+
+func TestLengthsOfTimeAreReadAsPeopleWriteThem(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "0": 0, "90s": 90, "24h": 86_400, "7d": 604_800, "1h30m": 5_400} {
+		if got, err := parseSpan("x", text); err != nil || got != want {
+			t.Errorf("%q: got %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"1", "d", "-1h", "-1d", "1.5d", "99999d", "a week"} {
+		if got, err := parseSpan("x", text); err == nil {
+			t.Errorf("%q is read as %d", text, got)
+		}
+	}
+}
+
+func TestPoliciesOfSeedingAreSaidInWords(t *testing.T) {
+	for want, policy := range map[string]*client.SeedPolicy{
+		"": nil, "no": {}, "without a limit": {Enabled: true},
+		"until ratio 1.5 or 7d or idle 1h00m": {Enabled: true, Ratio: 1.5, TimeSeconds: 604_800, IdleSeconds: 3_600},
+	} {
+		if got := seedText(policy); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
