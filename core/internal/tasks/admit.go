@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -124,6 +125,7 @@ type admission struct {
 // before the deed.
 func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment, candidates []schedule.Candidate) error {
 	var batch []started
+	failpoint.Hit("tasks.before-start")
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		batch = batch[:0]
 		adm := &admission{tx: tx, candidates: candidates, fresh: map[core.JobID]bool{}}
@@ -147,6 +149,7 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment,
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("tasks.after-start")
 	s.afterStart(batch)
 	return nil
 }
@@ -174,6 +177,7 @@ func (s *Service) afterStart(batch []started) {
 	}
 	s.mu.Unlock()
 	s.dispatch(orders)
+	failpoint.Hit("tasks.after-dispatch")
 	for i := range batch {
 		switch st := &batch[i]; {
 		case st.job != nil:
