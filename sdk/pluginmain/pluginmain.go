@@ -1,5 +1,6 @@
 // Package pluginmain is the main function of a plugin: it serves a
-// downloader.Plugin to the haul that started the process, and ends with it.
+// downloader.Plugin or a storage.Plugin to the haul that started the process,
+// and ends with it.
 package pluginmain
 
 import (
@@ -17,6 +18,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/storage"
+	"github.com/haul-dl/haul/sdk/storagewire"
 	"github.com/haul-dl/haul/sdk/wire"
 )
 
@@ -35,12 +38,33 @@ const (
 //
 // Log with Config.Logger, or to stderr; stdout belongs to the handshake.
 func Serve(p downloader.Plugin) {
-	if os.Getenv(wire.Handshake.MagicCookieKey) != wire.Handshake.MagicCookieValue {
+	logger := begin(wire.Handshake)
+	server := wire.NewServer(p, logger)
+	serve(server, logger, wire.Handshake, wire.VersionedPlugins(server))
+}
+
+// ServeStorage is Serve for a plugin of storages.
+func ServeStorage(p storage.Plugin) {
+	logger := begin(storagewire.Handshake)
+	server := storagewire.NewServer(p, logger)
+	serve(server, logger, storagewire.Handshake, storagewire.VersionedPlugins(server))
+}
+
+// begin exits the process where haul has not started it for this contract.
+func begin(handshake plugin.HandshakeConfig) hclog.Logger {
+	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
 		explain(os.Stderr, filepath.Base(os.Args[0]))
 		os.Exit(2)
 	}
-	logger := newLogger()
-	server := wire.NewServer(p, logger)
+	return newLogger()
+}
+
+// closer is the server of one contract.
+type closer interface {
+	Close(ctx context.Context, grace time.Duration) error
+}
+
+func serve(server closer, logger hclog.Logger, handshake plugin.HandshakeConfig, sets map[int]plugin.PluginSet) {
 	end := sync.OnceFunc(func() { closeServer(server, logger) })
 	watchHost(logger, func(reason string) {
 		logger.Debug("plugin ends", "reason", reason)
@@ -48,8 +72,8 @@ func Serve(p downloader.Plugin) {
 		os.Exit(0)
 	})
 	plugin.Serve(&plugin.ServeConfig{
-		HandshakeConfig:  wire.Handshake,
-		VersionedPlugins: wire.VersionedPlugins(server),
+		HandshakeConfig:  handshake,
+		VersionedPlugins: sets,
 		GRPCServer:       newGRPCServer,
 		Logger:           logger,
 	})
@@ -81,7 +105,7 @@ func newGRPCServer(opts []grpc.ServerOption) *grpc.Server {
 
 // closeServer closes the driver. It does not wait longer than endTimeout: a
 // driver that hangs must not keep the process alive.
-func closeServer(server *wire.Server, logger hclog.Logger) {
+func closeServer(server closer, logger hclog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	closed := make(chan error, 1)

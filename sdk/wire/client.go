@@ -40,7 +40,7 @@ var sinceVersion = map[downloader.Capability]int{
 func (c *Client) Describe(ctx context.Context) (downloader.Description, error) {
 	resp, err := c.rpc.Describe(ctx, &pb.DescribeRequest{}, callOptions()...)
 	if err != nil {
-		return downloader.Description{}, fromStatus(ctx, "describe", err)
+		return downloader.Description{}, failures.FromStatus(ctx, "describe", err)
 	}
 	d, err := descriptionFromProto(resp.GetDescription())
 	d.Capabilities = slices.DeleteFunc(d.Capabilities, func(k downloader.Capability) bool { return sinceVersion[k] > c.version })
@@ -55,7 +55,7 @@ func (c *Client) Configure(ctx context.Context, cfg downloader.Config) (download
 		return nil, errs.New(errs.InvalidSettings, "The downloader's state directory is not valid UTF-8.")
 	}
 	if _, err := c.rpc.Configure(ctx, configToProto(cfg), callOptions()...); err != nil {
-		return nil, fromStatus(ctx, "configure", err)
+		return nil, failures.FromStatus(ctx, "configure", err)
 	}
 	return &driver{rpc: c.rpc}, nil
 }
@@ -65,7 +65,7 @@ func (c *Client) Configure(ctx context.Context, cfg downloader.Config) (download
 // errs.DeadlineExceeded; the driver is closed nevertheless.
 func (c *Client) Drain(ctx context.Context, grace time.Duration) error {
 	_, err := c.rpc.Drain(ctx, &pb.DrainRequest{Grace: durationpb.New(grace)}, callOptions()...)
-	return fromStatus(ctx, "drain", err)
+	return failures.FromStatus(ctx, "drain", err)
 }
 
 func callOptions() []grpc.CallOption {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/internal/rpc"
 	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
 )
 
@@ -15,16 +16,16 @@ import (
 
 func descriptionToProto(d downloader.Description) *pb.Description {
 	out := &pb.Description{
-		Name:           clean(d.Name, maxName),
-		Version:        clean(d.Version, maxName),
-		DisplayName:    clean(d.DisplayName, maxName),
+		Name:           rpc.Clean(d.Name, rpc.MaxName),
+		Version:        rpc.Clean(d.Version, rpc.MaxName),
+		DisplayName:    rpc.Clean(d.DisplayName, rpc.MaxName),
 		SettingsSchema: d.SettingsSchema,
 		Managed:        d.Managed,
-		ManagedHint:    clean(d.ManagedHint, maxText),
+		ManagedHint:    rpc.Clean(d.ManagedHint, rpc.MaxText),
 		OptionsSchema:  d.OptionsSchema,
 	}
 	for _, key := range d.ReservedOptions {
-		out.ReservedOptions = append(out.ReservedOptions, clean(key, maxName))
+		out.ReservedOptions = append(out.ReservedOptions, rpc.Clean(key, rpc.MaxName))
 	}
 	for _, k := range d.Sources {
 		out.Sources = append(out.Sources, toWire(sourceKinds, k))
@@ -52,7 +53,7 @@ func addToProto(r downloader.AddRequest) *pb.AddRequest {
 			Kind:    toWire(sourceKinds, r.Source.Kind),
 			Uri:     r.Source.URI,
 			Content: r.Source.Content,
-			Name:    clean(r.Source.Name, maxName),
+			Name:    rpc.Clean(r.Source.Name, rpc.MaxName),
 		},
 		Options: r.Options,
 		Files:   indexesToProto(r.Files),
@@ -82,15 +83,15 @@ func limitsToProto(l downloader.Limits) *pb.Limits {
 }
 
 func refToProto(r downloader.Ref) *pb.Ref {
-	return &pb.Ref{JobId: clean(r.JobID, maxID), Version: r.Version, Opaque: r.Opaque}
+	return &pb.Ref{JobId: rpc.Clean(r.JobID, rpc.MaxID), Version: r.Version, Opaque: r.Opaque}
 }
 
 func statusToProto(s downloader.Status) *pb.Status {
 	out := &pb.Status{
-		JobId:         clean(s.JobID, maxID),
+		JobId:         rpc.Clean(s.JobID, rpc.MaxID),
 		Phase:         toWire(phases, s.Phase),
-		Name:          clean(s.Name, maxName),
-		InfoHash:      clean(s.InfoHash, maxID),
+		Name:          rpc.Clean(s.Name, rpc.MaxName),
+		InfoHash:      rpc.Clean(s.InfoHash, rpc.MaxID),
 		TotalBytes:    s.TotalBytes,
 		DoneBytes:     s.DoneBytes,
 		UploadedBytes: s.UploadedBytes,
@@ -98,15 +99,15 @@ func statusToProto(s downloader.Status) *pb.Status {
 		UploadRate:    s.UploadRate,
 		Peers:         int32Of(s.Peers),
 		Seeds:         int32Of(s.Seeds),
-		Message:       clean(s.Message, maxText),
-		Err:           errorToProto(s.Err),
+		Message:       rpc.Clean(s.Message, rpc.MaxText),
+		Err:           rpc.ErrorToProto(s.Err),
 	}
 	if len(s.Files) > 0 {
 		out.Files = make([]*pb.File, 0, len(s.Files))
 	}
 	for _, f := range s.Files {
 		out.Files = append(out.Files, &pb.File{
-			Index: int32Of(f.Index), Path: clean(f.Path, maxPath), Size: f.Size, DoneBytes: f.DoneBytes, Skipped: f.Skipped,
+			Index: int32Of(f.Index), Path: rpc.Clean(f.Path, rpc.MaxPath), Size: f.Size, DoneBytes: f.DoneBytes, Skipped: f.Skipped,
 		})
 	}
 	return out
@@ -123,18 +124,18 @@ func statusesToProto(in []downloader.Status) []*pb.Status {
 func listedToProto(in []downloader.Listed) []*pb.Listed {
 	out := make([]*pb.Listed, 0, len(in))
 	for _, l := range in {
-		out = append(out, &pb.Listed{Ref: refToProto(l.Ref), Name: clean(l.Name, maxName)})
+		out = append(out, &pb.Listed{Ref: refToProto(l.Ref), Name: rpc.Clean(l.Name, rpc.MaxName)})
 	}
 	return out
 }
 
 func testToProto(r downloader.TestResult) *pb.TestResponse {
 	out := &pb.TestResponse{
-		Version: clean(r.Version, maxName), Took: durationpb.New(max(0, r.Took)), LocalAddress: clean(r.LocalAddress, maxName),
+		Version: rpc.Clean(r.Version, rpc.MaxName), Took: durationpb.New(max(0, r.Took)), LocalAddress: rpc.Clean(r.LocalAddress, rpc.MaxName),
 	}
 	for _, c := range r.Checks {
 		out.Checks = append(out.Checks, &pb.TestCheck{
-			Name: clean(c.Name, maxName), Message: clean(c.Message, maxText), Err: errorToProto(c.Err),
+			Name: rpc.Clean(c.Name, rpc.MaxName), Message: rpc.Clean(c.Message, rpc.MaxText), Err: rpc.ErrorToProto(c.Err),
 		})
 	}
 	return out

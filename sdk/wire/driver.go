@@ -12,6 +12,7 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/internal/rpc"
 	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
 )
 
@@ -40,7 +41,7 @@ func (d *driver) Add(ctx context.Context, req downloader.AddRequest) (downloader
 	}
 	resp, err := d.rpc.Add(ctx, addToProto(req), callOptions()...)
 	if err != nil {
-		return downloader.Ref{}, fromStatus(ctx, "add", err)
+		return downloader.Ref{}, failures.FromStatus(ctx, "add", err)
 	}
 	ref, ok := refFromProto(resp.GetRef())
 	if !ok {
@@ -82,7 +83,7 @@ func (d *driver) checkPage(ctx context.Context, refs []downloader.Ref) ([]downlo
 		return append(first, second...), err
 	}
 	if err != nil {
-		return nil, fromStatus(ctx, "check", err)
+		return nil, failures.FromStatus(ctx, "check", err)
 	}
 	out := make([]downloader.Status, 0, len(refs))
 	for _, s := range resp.GetStatuses() {
@@ -104,40 +105,40 @@ func isTooLarge(err error) bool {
 // Remove implements downloader.Driver.
 func (d *driver) Remove(ctx context.Context, ref downloader.Ref, deleteData bool) error {
 	_, err := d.rpc.Remove(ctx, &pb.RemoveRequest{Ref: refToProto(ref), DeleteData: deleteData}, callOptions()...)
-	return fromStatus(ctx, "remove", err)
+	return failures.FromStatus(ctx, "remove", err)
 }
 
 // Pause implements downloader.Pauser.
 func (d *driver) Pause(ctx context.Context, ref downloader.Ref) error {
 	_, err := d.rpc.Pause(ctx, &pb.PauseRequest{Ref: refToProto(ref)}, callOptions()...)
-	return fromStatus(ctx, "pause", err)
+	return failures.FromStatus(ctx, "pause", err)
 }
 
 // Resume implements downloader.Pauser.
 func (d *driver) Resume(ctx context.Context, ref downloader.Ref) error {
 	_, err := d.rpc.Resume(ctx, &pb.ResumeRequest{Ref: refToProto(ref)}, callOptions()...)
-	return fromStatus(ctx, "resume", err)
+	return failures.FromStatus(ctx, "resume", err)
 }
 
 // SelectFiles implements downloader.FileSelector.
 func (d *driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []int) error {
 	req := &pb.SelectFilesRequest{Ref: refToProto(ref), Files: indexesToProto(files)}
 	_, err := d.rpc.SelectFiles(ctx, req, callOptions()...)
-	return fromStatus(ctx, "select files", err)
+	return failures.FromStatus(ctx, "select files", err)
 }
 
 // SetLimits implements downloader.Limiter.
 func (d *driver) SetLimits(ctx context.Context, ref downloader.Ref, limits downloader.Limits) error {
 	req := &pb.SetLimitsRequest{Ref: refToProto(ref), Limits: limitsToProto(limits)}
 	_, err := d.rpc.SetLimits(ctx, req, callOptions()...)
-	return fromStatus(ctx, "set limits", err)
+	return failures.FromStatus(ctx, "set limits", err)
 }
 
 // Test implements downloader.Tester.
 func (d *driver) Test(ctx context.Context) (downloader.TestResult, error) {
 	resp, err := d.rpc.Test(ctx, &pb.TestRequest{}, callOptions()...)
 	if err != nil {
-		return downloader.TestResult{}, fromStatus(ctx, "test", err)
+		return downloader.TestResult{}, failures.FromStatus(ctx, "test", err)
 	}
 	return testFromProto(resp), nil
 }
@@ -148,7 +149,7 @@ func (d *driver) Watch(ctx context.Context, fn func([]downloader.Status)) error 
 	defer cancel()
 	stream, err := d.rpc.Watch(ctx, &pb.WatchRequest{}, callOptions()...)
 	if err != nil {
-		return fromStatus(ctx, "watch", err)
+		return failures.FromStatus(ctx, "watch", err)
 	}
 	for {
 		resp, err := stream.Recv()
@@ -156,7 +157,7 @@ func (d *driver) Watch(ctx context.Context, fn func([]downloader.Status)) error 
 			return errs.New(errs.Unavailable, "The plugin ended its stream of changes.")
 		}
 		if err != nil {
-			return fromStatus(ctx, "watch", err)
+			return failures.FromStatus(ctx, "watch", err)
 		}
 		if statuses := watched(resp.GetStatuses()); len(statuses) > 0 {
 			fn(statuses)
@@ -180,12 +181,12 @@ func watched(in []*pb.Status) []downloader.Status {
 func (d *driver) List(ctx context.Context) ([]downloader.Listed, error) {
 	resp, err := d.rpc.List(ctx, &pb.ListRequest{}, callOptions()...)
 	if err != nil {
-		return nil, fromStatus(ctx, "list", err)
+		return nil, failures.FromStatus(ctx, "list", err)
 	}
 	out := make([]downloader.Listed, 0, len(resp.GetJobs()))
 	for _, j := range resp.GetJobs() {
 		if ref, ok := refFromProto(j.GetRef()); ok {
-			out = append(out, downloader.Listed{Ref: ref, Name: clean(j.GetName(), maxName)})
+			out = append(out, downloader.Listed{Ref: ref, Name: rpc.Clean(j.GetName(), rpc.MaxName)})
 		}
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/internal/rpc"
 	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
 )
 
@@ -89,7 +90,7 @@ func (s *Server) SetLimits(ctx context.Context, req *pb.SetLimitsRequest) (*pb.S
 
 // Watch implements the contract.
 func (s *Server) Watch(_ *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
-	_, err := begun(stream.Context(), s, "watch", true, withDriver(s, func(ctx context.Context, d downloader.Driver) (*struct{}, error) {
+	_, err := rpc.RunEndless(stream.Context(), s.calls, "watch", withDriver(s, func(ctx context.Context, d downloader.Driver) (*struct{}, error) {
 		w, ok := d.(downloader.Watcher)
 		if !ok {
 			return nil, notOffered("watch")

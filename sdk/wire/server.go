@@ -2,14 +2,13 @@ package wire
 
 import (
 	"context"
-	"runtime/debug"
-	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/internal/rpc"
 	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
 )
 
@@ -18,21 +17,14 @@ import (
 type Server struct {
 	pb.UnimplementedDownloaderServer
 
-	impl   downloader.Plugin
-	logger hclog.Logger
-	calls  *calls
-
-	mu         sync.Mutex // guards what follows
-	configured bool
-	driver     downloader.Driver
-
-	closeOnce sync.Once
-	closeErr  error
+	impl  downloader.Plugin
+	calls *rpc.Calls
+	slot  rpc.Slot[downloader.Driver]
 }
 
 // NewServer returns a server of impl, which logs to logger.
 func NewServer(impl downloader.Plugin, logger hclog.Logger) *Server {
-	return &Server{impl: impl, logger: logger, calls: newCalls()}
+	return &Server{impl: impl, calls: rpc.NewCalls(logger)}
 }
 
 // RegisterServer offers impl on s.
@@ -53,54 +45,17 @@ func (s *Server) Describe(ctx context.Context, _ *pb.DescribeRequest) (*pb.Descr
 
 // Configure implements the contract.
 func (s *Server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.ConfigureResponse, error) {
-	return call(ctx, s, "configure", func(ctx context.Context) (_ *pb.ConfigureResponse, err error) {
-		if err := s.claim(); err != nil {
-			return nil, err
-		}
-		var d downloader.Driver
-		defer func() { s.settle(d) }()
-		d, err = s.impl.Configure(ctx, downloader.Config{
-			DownloaderID: req.GetDownloaderId(),
-			Settings:     req.GetSettings(),
-			StateDir:     req.GetStateDir(),
-			MaxActive:    int(req.GetMaxActive()),
-			Logger:       s.logger,
+	return call(ctx, s, "configure", func(ctx context.Context) (*pb.ConfigureResponse, error) {
+		return &pb.ConfigureResponse{}, s.slot.Fill(func() (downloader.Driver, error) {
+			return s.impl.Configure(ctx, downloader.Config{
+				DownloaderID: req.GetDownloaderId(),
+				Settings:     req.GetSettings(),
+				StateDir:     req.GetStateDir(),
+				MaxActive:    int(req.GetMaxActive()),
+				Logger:       s.calls.Logger(),
+			})
 		})
-		if err != nil {
-			return nil, err
-		}
-		if d == nil {
-			return nil, errs.New(errs.Internal, "The plugin made no driver.")
-		}
-		return &pb.ConfigureResponse{}, nil
 	})
-}
-
-// claim makes sure that the plugin is configured once.
-func (s *Server) claim() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.configured {
-		return errs.New(errs.Conflict, "The plugin was configured before.").WithHint("Start a new process for another configuration.")
-	}
-	s.configured = true
-	return nil
-}
-
-// settle keeps the driver that Configure made; without one it may try again.
-func (s *Server) settle(d downloader.Driver) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.driver, s.configured = d, d != nil
-}
-
-func (s *Server) current() (downloader.Driver, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.driver == nil {
-		return nil, errs.New(errs.Conflict, "The plugin is not configured yet.").WithHint("Call Configure first.")
-	}
-	return s.driver, nil
 }
 
 // Add implements the contract.
@@ -146,7 +101,7 @@ func drive[T any](ctx context.Context, s *Server, op string, fn func(context.Con
 
 func withDriver[T any](s *Server, fn func(context.Context, downloader.Driver) (*T, error)) func(context.Context) (*T, error) {
 	return func(ctx context.Context) (*T, error) {
-		d, err := s.current()
+		d, err := s.slot.Driver()
 		if err != nil {
 			return nil, err
 		}
@@ -154,42 +109,7 @@ func withDriver[T any](s *Server, fn func(context.Context, downloader.Driver) (*
 	}
 }
 
-// call runs one call of the plugin: it is refused once the plugin is ending, a
-// panic fails this call alone, and a failure becomes a gRPC status.
+// call runs one call of the plugin.
 func call[T any](ctx context.Context, s *Server, op string, fn func(context.Context) (*T, error)) (*T, error) {
-	return begun(ctx, s, op, false, fn)
-}
-
-// begun is call, also for streams.
-func begun[T any](ctx context.Context, s *Server, op string, stream bool, fn func(context.Context) (*T, error)) (*T, error) {
-	ctx, end, err := s.calls.begin(ctx, stream)
-	if err != nil {
-		return nil, toStatus(err)
-	}
-	defer end()
-	resp, err := guarded(ctx, s, op, fn)
-	if err != nil {
-		return nil, s.fail(op, err)
-	}
-	return resp, nil
-}
-
-func guarded[T any](ctx context.Context, s *Server, op string, fn func(context.Context) (*T, error)) (_ *T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.logger.Error("plugin panicked", "op", op, "panic", p, "stack", string(debug.Stack()))
-			err = errs.New(errs.Internal, "The plugin has a bug: its %s panicked.", op)
-		}
-	}()
-	return fn(ctx)
-}
-
-// fail logs the cause, which does not leave this process, and returns the status.
-func (s *Server) fail(op string, err error) error {
-	level := hclog.Debug
-	if errs.KindOf(withCode(err)) == errs.KindInternal {
-		level = hclog.Error
-	}
-	s.logger.Log(level, "call failed", "op", op, "code", errs.CodeOf(withCode(err)), "err", err)
-	return toStatus(err)
+	return rpc.Run(ctx, s.calls, op, fn)
 }

@@ -5,56 +5,15 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/internal/rpc"
 	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
 )
 
-// kinds says how each kind of error travels. fallback is the code of an error
-// that came without a detail, as plugins in other languages may send it.
-var kinds = []struct {
-	kind     errs.Kind
-	wire     pb.ErrorKind
-	status   codes.Code
-	fallback errs.Code
-}{
-	{errs.KindInvalid, pb.ErrorKind_ERROR_KIND_INVALID, codes.InvalidArgument, errs.InvalidRequest},
-	{errs.KindUnauthenticated, pb.ErrorKind_ERROR_KIND_UNAUTHENTICATED, codes.Unauthenticated, errs.DownloaderAuthFailed},
-	{errs.KindForbidden, pb.ErrorKind_ERROR_KIND_FORBIDDEN, codes.PermissionDenied, errs.DownloaderError},
-	{errs.KindNotFound, pb.ErrorKind_ERROR_KIND_NOT_FOUND, codes.NotFound, errs.JobNotFound},
-	{errs.KindConflict, pb.ErrorKind_ERROR_KIND_CONFLICT, codes.FailedPrecondition, errs.Conflict},
-	{errs.KindTooLarge, pb.ErrorKind_ERROR_KIND_TOO_LARGE, codes.OutOfRange, errs.BodyTooLarge},
-	{errs.KindUnsupported, pb.ErrorKind_ERROR_KIND_UNSUPPORTED, codes.Unimplemented, errs.NotOffered},
-	{errs.KindExhausted, pb.ErrorKind_ERROR_KIND_EXHAUSTED, codes.ResourceExhausted, errs.DownloaderError},
-	{errs.KindUnavailable, pb.ErrorKind_ERROR_KIND_UNAVAILABLE, codes.Unavailable, errs.PluginCrashed},
-	{errs.KindCanceled, pb.ErrorKind_ERROR_KIND_CANCELED, codes.Canceled, errs.Canceled},
-	{errs.KindInternal, pb.ErrorKind_ERROR_KIND_INTERNAL, codes.Internal, errs.Internal},
-}
-
-func kindToProto(k errs.Kind) (pb.ErrorKind, codes.Code) {
-	for _, row := range kinds {
-		if row.kind == k {
-			return row.wire, row.status
-		}
-	}
-	return pb.ErrorKind_ERROR_KIND_INTERNAL, codes.Internal
-}
-
-func kindFromProto(k pb.ErrorKind) errs.Kind {
-	for _, row := range kinds {
-		if row.wire == k {
-			return row.kind
-		}
-	}
-	return errs.KindInternal
-}
-
-func fallbackCode(c codes.Code) errs.Code {
-	for _, row := range kinds {
-		if row.status == c {
-			return row.fallback
-		}
-	}
-	return errs.Internal
-}
+// failures makes errors of what a plugin says.
+var failures = rpc.Errors{Vague: errs.DownloaderError, Bare: map[codes.Code]errs.Code{
+	codes.Unauthenticated: errs.DownloaderAuthFailed, codes.PermissionDenied: errs.DownloaderError,
+	codes.NotFound: errs.JobNotFound, codes.ResourceExhausted: errs.DownloaderError,
+}}
 
 // pair joins a name of package downloader with its number on the wire.
 type pair[A ~string, B ~int32] struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/internal/rpc"
 	pb "github.com/haul-dl/haul/sdk/proto/downloader/v1"
 )
 
@@ -28,11 +29,11 @@ var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 func descriptionFromProto(d *pb.Description) (downloader.Description, error) {
 	out := downloader.Description{
 		Name:           d.GetName(),
-		Version:        clean(d.GetVersion(), maxName),
-		DisplayName:    clean(d.GetDisplayName(), maxName),
+		Version:        rpc.Clean(d.GetVersion(), rpc.MaxName),
+		DisplayName:    rpc.Clean(d.GetDisplayName(), rpc.MaxName),
 		SettingsSchema: d.GetSettingsSchema(),
 		Managed:        d.GetManaged(),
-		ManagedHint:    clean(d.GetManagedHint(), maxText),
+		ManagedHint:    rpc.Clean(d.GetManagedHint(), rpc.MaxText),
 		OptionsSchema:  d.GetOptionsSchema(),
 	}
 	if !pluginName.MatchString(out.Name) {
@@ -48,7 +49,7 @@ func descriptionFromProto(d *pb.Description) (downloader.Description, error) {
 		return downloader.Description{}, errs.New(errs.PluginIncompatible, "The plugin %s reserves more than %d options.", out.Name, maxReserved)
 	}
 	for _, key := range d.GetReservedOptions() {
-		out.ReservedOptions = append(out.ReservedOptions, clean(key, maxName))
+		out.ReservedOptions = append(out.ReservedOptions, rpc.Clean(key, rpc.MaxName))
 	}
 	for _, k := range d.GetSources() {
 		if kind, ok := fromWire(sourceKinds, k); ok {
@@ -65,7 +66,7 @@ func descriptionFromProto(d *pb.Description) (downloader.Description, error) {
 
 // refFromProto returns the ref, and whether the host can store it.
 func refFromProto(r *pb.Ref) (downloader.Ref, bool) {
-	ref := downloader.Ref{JobID: clean(r.GetJobId(), maxID), Version: r.GetVersion(), Opaque: r.GetOpaque()}
+	ref := downloader.Ref{JobID: rpc.Clean(r.GetJobId(), rpc.MaxID), Version: r.GetVersion(), Opaque: r.GetOpaque()}
 	return ref, len(ref.Opaque) <= maxOpaque
 }
 
@@ -102,9 +103,9 @@ func statusFromProto(s *pb.Status) downloader.Status {
 		phase = downloader.PhaseUnknown
 	}
 	out := downloader.Status{
-		JobID:         clean(s.GetJobId(), maxID),
+		JobID:         rpc.Clean(s.GetJobId(), rpc.MaxID),
 		Phase:         phase,
-		Name:          clean(s.GetName(), maxName),
+		Name:          rpc.Clean(s.GetName(), rpc.MaxName),
 		InfoHash:      infoHash(s.GetInfoHash()),
 		TotalBytes:    max(0, s.GetTotalBytes()),
 		DoneBytes:     max(0, s.GetDoneBytes()),
@@ -113,8 +114,8 @@ func statusFromProto(s *pb.Status) downloader.Status {
 		UploadRate:    max(0, s.GetUploadRate()),
 		Peers:         int(max(0, s.GetPeers())),
 		Seeds:         int(max(0, s.GetSeeds())),
-		Message:       clean(s.GetMessage(), maxText),
-		Err:           errorFromProto(s.GetErr()),
+		Message:       rpc.Clean(s.GetMessage(), rpc.MaxText),
+		Err:           failures.FromProto(s.GetErr()),
 	}
 	files, err := filesFromProto(s.GetFiles())
 	out.Files = files
@@ -139,7 +140,7 @@ func filesFromProto(in []*pb.File) ([]downloader.File, error) {
 	out := make([]downloader.File, 0, len(in))
 	for _, f := range in {
 		path := f.GetPath()
-		if f.GetIndex() < 0 || len(path) > maxPath || path != clean(path, maxPath) ||
+		if f.GetIndex() < 0 || len(path) > rpc.MaxPath || path != rpc.Clean(path, rpc.MaxPath) ||
 			strings.ContainsRune(path, 0) || !filepath.IsLocal(filepath.FromSlash(path)) {
 			return nil, errs.New(errs.UnsafeFile, "The downloader reports a file that is not inside of the job's folder.")
 		}
@@ -163,13 +164,13 @@ func infoHash(h string) string {
 }
 
 func testFromProto(r *pb.TestResponse) downloader.TestResult {
-	out := downloader.TestResult{Version: clean(r.GetVersion(), maxName), Took: durationOf(r.GetTook())}
+	out := downloader.TestResult{Version: rpc.Clean(r.GetVersion(), rpc.MaxName), Took: durationOf(r.GetTook())}
 	if ip, err := netip.ParseAddr(r.GetLocalAddress()); err == nil {
 		out.LocalAddress = ip.String()
 	}
 	for _, c := range r.GetChecks()[:min(len(r.GetChecks()), maxChecks)] {
 		out.Checks = append(out.Checks, downloader.TestCheck{
-			Name: clean(c.GetName(), maxName), Message: clean(c.GetMessage(), maxText), Err: errorFromProto(c.GetErr()),
+			Name: rpc.Clean(c.GetName(), rpc.MaxName), Message: rpc.Clean(c.GetMessage(), rpc.MaxText), Err: failures.FromProto(c.GetErr()),
 		})
 	}
 	return out

@@ -1,4 +1,4 @@
-package wire
+package rpc
 
 import (
 	"strings"
@@ -7,15 +7,15 @@ import (
 
 // Limits of text, in bytes.
 const (
-	maxID   = 128
-	maxName = 1024
-	maxText = 4096
-	maxPath = 4096
+	MaxID   = 128
+	MaxName = 1024
+	MaxText = 4096
+	MaxPath = 4096
 )
 
-// clean repairs what is not UTF-8, which protobuf refuses to carry, and cuts s
+// Clean repairs what is not UTF-8, which protobuf refuses to carry, and cuts s
 // to at most limit bytes at the border of a character.
-func clean(s string, limit int) string {
+func Clean(s string, limit int) string {
 	if len(s) > limit {
 		s = s[:limit]
 		for i := 0; i < utf8.UTFMax && len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]); i++ {
