@@ -23,8 +23,11 @@ func TestInspectTellsWhatIsKnown(t *testing.T) {
 			Files: []downloader.File{{Index: 0, Path: "a/b", Size: 7}}, Downloaders: []string{"aria2"},
 		}, `{"downloaders":["aria2"],"files":[{"index":0,"path":"a/b","size":7}],"info_hash":"aa","info_hash_v2":"bb",` +
 			`"kind":"torrent","name":"film","private":true,"resumable":false,"size":7}`},
-		{"a URL that tells nothing", core.SourceInfo{Kind: downloader.SourceHTTP, Size: -1, Resumable: true},
-			`{"downloaders":[],"files":null,"info_hash":null,"info_hash_v2":null,"kind":"http","name":null,"private":false,"resumable":true,"size":null}`},
+		{
+			"a URL that tells nothing",
+			core.SourceInfo{Kind: downloader.SourceHTTP, Size: -1, Resumable: true},
+			`{"downloaders":[],"files":null,"info_hash":null,"info_hash_v2":null,"kind":"http","name":null,"private":false,"resumable":true,"size":null}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -230,8 +230,10 @@ func TestATaskShowsNamesAndNulls(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, wantFull)
 	}
 	bare := list.Items[1]
-	for _, name := range []string{"files", "info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at",
-		"info_hash_v2", "seed", "held_until"} {
+	for _, name := range []string{
+		"files", "info_hash", "waiting", "node", "downloader", "error", "started_at", "downloaded_at", "delivered_at", "completed_at", "deleted_at",
+		"info_hash_v2", "seed", "held_until",
+	} {
 		if v, ok := bare[name]; !ok || v != nil {
 			t.Errorf("%s is %v, want null", name, v)
 		}

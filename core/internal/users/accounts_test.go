@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestWhatCannotBeAUserIsRefusedByField(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := o.CreateUser(o.admin, &tt.user)
 			checkCode(t, err, tt.code)
-			if e, ok := err.(*errs.Error); !ok || len(e.Fields) == 0 || e.Fields[0].Name != tt.field {
+			if e, ok := errors.AsType[*errs.Error](err); !ok || len(e.Fields) == 0 || e.Fields[0].Name != tt.field {
 				t.Errorf("got %#v, want the field %q", err, tt.field)
 			}
 		})
