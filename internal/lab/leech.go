@@ -49,8 +49,9 @@ func (s *Swarm) Fill(name, dir string, files ...int) {
 }
 
 // Leech loads the first n bytes of a torrent from the client that has announced
-// it, in whole blocks, and checks them.
-func (s *Swarm) Leech(name string, n int64) {
+// it, in whole blocks, and checks them. It returns how many there were: less
+// than n where the client has had enough.
+func (s *Swarm) Leech(name string, n int64) int64 {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx, leechPatience)
 	defer cancel()
@@ -58,13 +59,15 @@ func (s *Swarm) Leech(name string, n int64) {
 	for ctx.Err() == nil {
 		// A client may hang up on the first try, such as while it verifies.
 		for _, port := range s.clients(t) {
-			if err = s.leech(ctx, t, port, min(n, t.Total)); err == nil {
-				return
+			var got int64
+			if got, err = s.leech(ctx, t, port, min(n, t.Total)); got > 0 && ctx.Err() == nil {
+				return got
 			}
 		}
 		_ = sleepUntil(ctx, time.Now().Add(100*time.Millisecond))
 	}
 	s.t.Fatalf("leech %s: %v", name, err)
+	return 0
 }
 
 // clients lists the ports of those that have announced a torrent.
@@ -80,10 +83,10 @@ func (s *Swarm) clients(t *seeded) []int {
 	return ports
 }
 
-func (s *Swarm) leech(ctx context.Context, t *seeded, port int, n int64) error {
+func (s *Swarm) leech(ctx context.Context, t *seeded, port int, n int64) (int64, error) {
 	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
@@ -91,30 +94,30 @@ func (s *Swarm) leech(ctx context.Context, t *seeded, port int, n int64) error {
 	// Without extensions, which nothing here needs; and under another id than
 	// the seeder's, to which the client may be connected.
 	if err := p.write([]byte(protocol + "\x00\x00\x00\x00\x00\x00\x00\x00" + t.hash + "-HL0002-" + s.id[8:])); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := io.CopyN(io.Discard, p.in, handshakeSize); err != nil {
-		return err
+		return 0, err
 	}
 	if err := p.send(msgInterested); err != nil {
-		return err
+		return 0, err
 	}
 	return p.load(n)
 }
 
 // load asks for blocks once it may.
-func (p *peer) load(n int64) error {
-	var asked, got int64
+func (p *peer) load(n int64) (got int64, err error) {
+	var asked int64
 	unchoked := false
 	for got < n {
 		for ; unchoked && asked < n && asked < got+ahead*blockSize; asked += p.block(asked) {
 			if err := p.ask(asked); err != nil {
-				return err
+				return got, err
 			}
 		}
 		m, err := p.receive()
 		if err != nil {
-			return err
+			return got, err
 		}
 		switch m[0] {
 		case msgUnchoke:
@@ -123,12 +126,12 @@ func (p *peer) load(n int64) error {
 			unchoked = false
 		case msgPiece:
 			if err := p.verify(m[1:]); err != nil {
-				return err
+				return 0, err
 			}
 			got += int64(len(m) - 9)
 		}
 	}
-	return nil
+	return got, nil
 }
 
 // block is the size of the block at an offset: none reaches into the next piece.

@@ -98,10 +98,22 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 		m.selection, m.whole = nil, false
 		m.order(func(o *orders) { o.Files = files })
 	})
-	if !changed {
+	switch {
+	case !changed:
 		return nil
+	case t.phase() == downloader.PhaseComplete:
+		return d.goOn(ctx, h.Hash)
 	}
 	return d.noticeSelection(ctx, ref, t)
+}
+
+// goOn starts what stopped when it was complete, where that is not so any more.
+func (d *Driver) goOn(ctx context.Context, hash string) error {
+	t, err := d.torrent(ctx, hash)
+	if err != nil || t == nil || t.left == 0 {
+		return err
+	}
+	return d.call(ctx, "torrent-start-now", ids(hash))
 }
 
 // forgetsToLook is the version of the interface of Transmission 4.1.0-beta.2, as

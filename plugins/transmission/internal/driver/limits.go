@@ -16,15 +16,18 @@ const (
 	// rateUnit is what the daemon calls a kilobyte.
 	rateUnit = 1000
 	idleUnit = time.Minute
+	// anyRatio is what an unlimited torrent has for a limit.
+	anyRatio = 1
 )
 
 // limitArguments are those of torrent-set. They replace whatever was set, so
 // that the daemon's own limits on seeding never count. A ratio of 0 says not to
-// seed; it is how a later look recognizes that.
+// seed; it is how a later look recognizes that, whatever the mode: 3.00 turns it
+// to unlimited when it starts what has all its data, such as after it verified it.
 func limitArguments(l downloader.Limits) map[string]any {
 	args := map[string]any{
 		"downloadLimited": l.DownloadRate > 0, "uploadLimited": l.UploadRate > 0,
-		"seedRatioMode": seedUnlimited, "seedIdleMode": seedUnlimited,
+		"seedRatioMode": seedUnlimited, "seedRatioLimit": anyRatio, "seedIdleMode": seedUnlimited,
 	}
 	if l.DownloadRate > 0 {
 		args["downloadLimit"] = roundUp(l.DownloadRate, rateUnit)

@@ -27,7 +27,7 @@ const localError = 3
 var lookFields = []string{
 	"hashString", "name", "status", "error", "errorString", "downloadDir", "metadataPercentComplete",
 	"sizeWhenDone", "leftUntilDone", "uploadedEver", "rateDownload", "rateUpload",
-	"peersConnected", "webseedsSendingToUs", "seedRatioMode", "seedRatioLimit", "secondsSeeding",
+	"peersConnected", "webseedsSendingToUs", "seedRatioLimit", "secondsSeeding",
 }
 
 // torrent is one torrent at one moment.
@@ -55,7 +55,7 @@ func readTorrent(r transmissionrpc.Row) *torrent {
 		size:     r.Int("sizeWhenDone"), left: r.Int("leftUntilDone"), uploaded: r.Int("uploadedEver"),
 		down: r.Int("rateDownload"), up: r.Int("rateUpload"),
 		peers: r.Int("peersConnected"), webSeeds: r.Int("webseedsSendingToUs"),
-		seedless: r.Int("seedRatioMode") == seedOwn && r.Float("seedRatioLimit") == 0,
+		seedless: r.Float("seedRatioLimit") == 0,
 		seeding:  time.Duration(r.Int("secondsSeeding")) * time.Second,
 		added:    time.Unix(r.Int("addedDate"), 0),
 		labels:   r.Texts("labels"), hasWebSeeds: len(r.Texts("webseeds")) > 0,
