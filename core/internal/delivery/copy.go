@@ -31,7 +31,7 @@ func (x *execution) copyOne(ctx context.Context, from, to string, info fs.FileIn
 		return "", err
 	}
 	defer func() { err = errors.Join(err, destinationError(out.Close(), "closing a file")) }()
-	c := &fileCopy{execution: x, in: in, out: out, temporary: to, name: from, info: info, file: x.indexOf(from)}
+	c := &fileCopy{execution: x, in: in, out: out, temporary: to, name: from, info: info, file: x.indexOf(from), way: x.wayHere}
 	if m, err = c.fill(ctx); err != nil {
 		return m, err
 	}

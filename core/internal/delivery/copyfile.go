@@ -16,7 +16,7 @@ const (
 	// pieceSize is how much is copied between two looks at the context.
 	pieceSize = 16 << 20
 	// copyBuffer is for file systems between which the kernel does not copy.
-	copyBuffer = 1 << 20
+	copyBuffer = 256 << 10
 	// checkpointEvery is how much is copied between two records of how far it is.
 	checkpointEvery = 256 << 20
 	// worthPreallocating is the size from which on room is reserved at once.
@@ -32,9 +32,9 @@ type fileCopy struct {
 	temporary string
 	info      fs.FileInfo
 	file      int // in the account; negative where it has none
-	// byHand says that the kernel does not copy between these file systems.
-	byHand bool
-	point  checkpoint
+	// way is the one of waysInKernel that works here; beyond them is by hand.
+	way   int
+	point checkpoint
 }
 
 // checkpoint is an fsync in the background: what was copied before it began is
@@ -112,16 +112,19 @@ func (c *fileCopy) copyRange(ctx context.Context, off, end int64) error {
 
 // copyPiece copies up to n bytes, in the kernel where that is possible.
 func (c *fileCopy) copyPiece(off int64, n int) (int, error) {
-	if !c.byHand {
-		done, err := copyInKernel(c.out, c.in, off, n)
+	for c.way < len(waysInKernel) {
+		done, err := waysInKernel[c.way](c.out, c.in, off, n)
 		if done > 0 {
 			return done, nil
 		}
 		if isFull(err) {
 			return 0, destinationError(err, "writing")
 		}
-		// What else it fails with has many reasons; reading and writing tells.
-		c.byHand = true
+		// What else it fails with has many reasons; the next way tells.
+		c.way++
+		if errors.Is(err, syscall.EXDEV) {
+			c.wayHere = c.way
+		}
 	}
 	if c.buffer == nil {
 		c.buffer = make([]byte, copyBuffer)

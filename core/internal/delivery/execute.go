@@ -63,8 +63,10 @@ type execution struct {
 	// unsynced are finished copies of files that the disk may not have yet.
 	unsynced      []finished
 	unsyncedBytes int64
-	// buffer is for copies that the kernel does not make.
-	buffer []byte
+	// wayHere is the first of waysInKernel that may work between the two file
+	// systems; buffer is for copies that none of them makes.
+	wayHere int
+	buffer  []byte
 	// touched are the destination's folders that got new names.
 	touched map[string]bool
 	// bulk says that there are so many files that one call which writes all of

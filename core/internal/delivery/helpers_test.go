@@ -23,7 +23,7 @@ const task core.TaskID = "01900000-0000-7000-8000-000000000001"
 type tree map[string]string
 
 // write makes the files of a tree below dir.
-func (tr tree) write(t *testing.T, dir string) {
+func (tr tree) write(t testing.TB, dir string) {
 	t.Helper()
 	for name, content := range tr {
 		path := filepath.Join(dir, filepath.FromSlash(name))
@@ -89,7 +89,7 @@ func newJob(t *testing.T, files tree) Job {
 	return newJobIn(t, t.TempDir(), files)
 }
 
-func newJobIn(t *testing.T, source string, files tree) Job {
+func newJobIn(t testing.TB, source string, files tree) Job {
 	t.Helper()
 	job := Job{Task: task, Source: source, Root: t.TempDir(), Path: "home", Files: files.files()}
 	files.write(t, job.Source)
@@ -140,9 +140,14 @@ func (o oldNames) link(from *os.File, old string, to *os.File, name string) erro
 }
 
 // otherDevice returns a directory on another file system than t.TempDir.
-func otherDevice(t *testing.T) string {
+func otherDevice(t testing.TB) string {
 	t.Helper()
-	if dir, ok := tryTmpfs(t, "size=16m"); ok {
+	return otherDeviceOf(t, "size=16m")
+}
+
+func otherDeviceOf(t testing.TB, options string) string {
+	t.Helper()
+	if dir, ok := tryTmpfs(t, options); ok {
 		return dir
 	}
 	dir, err := os.MkdirTemp("/dev/shm", "haul-test-")
@@ -184,7 +189,7 @@ func tmpfs(t *testing.T, options string) string {
 	return dir
 }
 
-func tryTmpfs(t *testing.T, options string) (string, bool) {
+func tryTmpfs(t testing.TB, options string) (string, bool) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 
@@ -13,11 +14,26 @@ func cloneFile(out, in *os.File) error {
 	return unix.IoctlFileClone(int(out.Fd()), int(in.Fd()))
 }
 
-// copyInKernel copies without the bytes passing through this process.
-func copyInKernel(out, in *os.File, off int64, n int) (int, error) {
+// waysInKernel copy without the bytes passing through this process, best first:
+// the second also works between file systems.
+var waysInKernel = []func(out, in *os.File, off int64, n int) (int, error){copyRange, sendFile}
+
+func copyRange(out, in *os.File, off int64, n int) (int, error) {
 	from, to := off, off
 	for {
 		done, err := unix.CopyFileRange(int(in.Fd()), &from, int(out.Fd()), &to, n, 0)
+		if !errors.Is(err, syscall.EINTR) {
+			return done, err
+		}
+	}
+}
+
+func sendFile(out, in *os.File, off int64, n int) (int, error) {
+	if _, err := out.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	for {
+		done, err := unix.Sendfile(int(out.Fd()), int(in.Fd()), &off, n)
 		if !errors.Is(err, syscall.EINTR) {
 			return done, err
 		}

@@ -11,7 +11,8 @@ import (
 
 func cloneFile(*os.File, *os.File) error { return syscall.ENOTSUP }
 
-func copyInKernel(*os.File, *os.File, int64, int) (int, error) { return 0, syscall.ENOSYS }
+// waysInKernel copy without the bytes passing through this process.
+var waysInKernel []func(out, in *os.File, off int64, n int) (int, error)
 
 func preallocate(*os.File, int64, int64) error { return nil }
 
