@@ -73,21 +73,28 @@ func (f *seedFlags) policy() (client.SeedChoice, error) {
 	return client.SeedChoice{Given: true, Policy: policy}, nil
 }
 
-// parseSpan reads a length of time such as "90m" or "7d" as seconds.
+// parseSpan reads a length of time such as "90m", "7d" or "1d12h" as seconds.
 func parseSpan(flag, text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return int64(n) * 24 * 3600, nil
+	wrong := usagef("--%s: %q is not a length of time: use one as in 90m, 24h or 7d", flag, text)
+	seconds, rest := int64(0), text
+	if days, after, ok := strings.Cut(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 15)
+		if err != nil {
+			return 0, wrong
 		}
+		seconds, rest = int64(n)*24*3600, after
 	}
-	d, err := time.ParseDuration(text)
+	if rest == "" {
+		return seconds, nil
+	}
+	d, err := time.ParseDuration(rest)
 	if err != nil || d < 0 {
-		return 0, usagef("--%s: %q is not a length of time: use one as in 90m, 24h or 7d", flag, text)
+		return 0, wrong
 	}
-	return int64(d / time.Second), nil
+	return seconds + int64(d/time.Second), nil
 }
 
 // seedText shows a policy; "" for none.

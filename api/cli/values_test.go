@@ -51,12 +51,12 @@ func TestFilesAreReadAndWrittenAsPeopleWriteThem(t *testing.T) {
 }
 
 func TestLengthsOfTimeAreReadAsPeopleWriteThem(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "0": 0, "90s": 90, "24h": 86_400, "7d": 604_800, "1h30m": 5_400} {
+	for text, want := range map[string]int64{"": 0, "0": 0, "90s": 90, "24h": 86_400, "7d": 604_800, "1h30m": 5_400, "1d12h": 129_600} {
 		if got, err := parseSpan("x", text); err != nil || got != want {
 			t.Errorf("%q: got %d, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"1", "d", "-1h", "-1d", "1.5d", "99999d", "a week"} {
+	for _, text := range []string{"1", "d", "-1h", "-1d", "1.5d", "99999d", "1d-1h", "a week"} {
 		if got, err := parseSpan("x", text); err == nil {
 			t.Errorf("%q is read as %d", text, got)
 		}
