@@ -20,11 +20,14 @@ type liveJob struct {
 	tasks map[core.TaskID]*core.Task
 	// left has the revisions at which tasks left that may come back.
 	left map[core.TaskID]int64
+	// unseen reports that the job is older than the service, and that its node
+	// has not said yet how far it is.
+	unseen bool
 }
 
 // joinable reports whether the job still takes another task.
 func (j *liveJob) joinable() bool {
-	return j.wish != core.JobRemove && (j.seen.Phase < core.JobDownloaded || j.seen.Phase == core.JobSeeding)
+	return !j.unseen && j.wish != core.JobRemove && (j.seen.Phase < core.JobDownloaded || j.seen.Phase == core.JobSeeding)
 }
 
 // hasLeft reports that the node knows of no delivery of a task, so that a new
@@ -62,7 +65,7 @@ func newLiveJobs() *liveJobs {
 }
 
 // add begins to follow a job.
-func (l *liveJobs) add(job *core.Job, tasks ...core.Task) {
+func (l *liveJobs) add(job *core.Job, tasks ...core.Task) *liveJob {
 	j := &liveJob{
 		id: job.ID, node: job.Node, downloader: job.Downloader, wish: job.Wish, revision: job.Revision,
 		seen:  core.ObservedJob{ID: job.ID, Phase: core.JobAccepted},
@@ -73,11 +76,12 @@ func (l *liveJobs) add(job *core.Job, tasks ...core.Task) {
 	}
 	l.jobs[job.ID] = j
 	l.places[job.Downloader]++
+	return j
 }
 
 // see notes a report, and reports whether that freed a place.
 func (l *liveJobs) see(j *liveJob, o *core.ObservedJob) bool {
-	return l.recount(j, func() { j.seen = *o })
+	return l.recount(j, func() { j.seen, j.unseen = *o, false })
 }
 
 // order notes a job as it is stored now, and reports whether that freed a place.

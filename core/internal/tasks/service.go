@@ -132,7 +132,7 @@ func (s *Service) loadJobs(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.live.add(&job, tasks...)
+		s.live.add(&job, tasks...).unseen = true
 	}
 	return nil
 }

@@ -44,7 +44,9 @@ type registry struct {
 	node       core.Node
 	storage    core.Storage
 	candidate  schedule.Candidate
+	more       []schedule.Candidate
 	options    []byte // the downloader's
+	seed       *core.SeedPolicy
 	dispatched chan core.JobID
 	mu         sync.Mutex
 }
@@ -58,7 +60,7 @@ func (r *registry) Dispatch(_ core.NodeID, jobs ...core.JobID) {
 func (r *registry) Candidates() []schedule.Candidate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return []schedule.Candidate{r.candidate}
+	return append([]schedule.Candidate{r.candidate}, r.more...)
 }
 
 func (r *registry) Node(name string) (*core.Node, error) {
@@ -71,10 +73,12 @@ func (r *registry) Node(name string) (*core.Node, error) {
 func (r *registry) NodeName(core.NodeID) string { return r.node.Name }
 
 func (r *registry) Downloader(name string) (*core.Downloader, error) {
-	if name != r.candidate.Name && name != string(r.candidate.ID) {
-		return nil, errs.New(errs.NotFound, "no downloader")
+	for _, c := range r.Candidates() {
+		if name == c.Name || name == string(c.ID) {
+			return &core.Downloader{ID: c.ID, Name: c.Name, Node: r.node.ID, Options: r.options, Seed: r.seed}, nil
+		}
 	}
-	return &core.Downloader{ID: r.candidate.ID, Name: r.candidate.Name, Node: r.node.ID, Options: r.options}, nil
+	return nil, errs.New(errs.NotFound, "no downloader")
 }
 
 func (r *registry) RedactOptions(_ core.DownloaderID, options []byte) json.RawMessage { return options }
