@@ -71,7 +71,7 @@ func (n *Node) guardDeadlines(j *job, now time.Time) {
 func (n *Node) deadlineOf(j *job, now time.Time) (at time.Time, err error) {
 	limits, t := &j.Job.Deadlines, &j.timing
 	next := func(limit time.Duration, w *stopwatch, notBefore time.Time, missed func() error) {
-		if limit <= 0 || !w.runs() {
+		if limit <= 0 || !w.runs() || !t.awake && w != &j.Clocks.Total {
 			return
 		}
 		due := later(now.Add(limit-w.elapsed(now)), notBefore)

@@ -19,7 +19,9 @@ type fakeHost struct {
 	plugin   *scripted.Plugin
 	wrap     func(downloader.Driver) downloader.Driver
 	onChange func(string)
-	tried    atomic.Int32
+	// capabilities are those of the plugin, beside its own.
+	capabilities []downloader.Capability
+	tried        atomic.Int32
 
 	mu        sync.Mutex // guards open and all instances
 	open      map[string]*fakeInstance
@@ -40,6 +42,7 @@ func (h *fakeHost) Plugins() []pluginhost.Plugin {
 	if h.wrap != nil {
 		d.Capabilities = append(d.Capabilities, downloader.CapabilitySetLimits)
 	}
+	d.Capabilities = append(d.Capabilities, h.capabilities...)
 	return []pluginhost.Plugin{{Description: d, Path: "/plugins/scripted", SHA256: "00"}}
 }
 

@@ -29,6 +29,10 @@ type world struct {
 	plugin *scripted.Plugin
 	// wrap, when set, puts itself between the node and the driver.
 	wrap func(downloader.Driver) downloader.Driver
+	// change, when set, changes how a node is started.
+	change func(*Options)
+	// capabilities are those of the plugin, beside its own.
+	capabilities []downloader.Capability
 }
 
 const (
@@ -85,11 +89,15 @@ func (w *world) start(options ...delivery.Option) *running {
 		t: w.t, jobs: map[core.JobID]core.ObservedJob{}, phases: map[core.JobID][]core.JobPhase{},
 		reported: map[core.JobID]int{}, changed: make(chan struct{}, 1),
 	}
-	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
-	n, err := New(Options{
+	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, capabilities: w.capabilities, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
+	o := Options{
 		Dir: w.dir, KV: w.kv, Box: w.box, Host: r.host, Deliverer: delivery.New(log, options...), Logger: log,
 		Clock: time.Now, HTTPClient: NewHTTPClient(), TorrentLimit: 1 << 20,
-	})
+	}
+	if w.change != nil {
+		w.change(&o)
+	}
+	n, err := New(o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func (n *Node) orderStorages(o *core.Orders) {
 		n.storageChanged(s.ID)
 		n.put(keyStorage+string(s.ID), s)
 	}
-	if !o.Full {
+	if !o.Full && !o.AllStorages {
 		return
 	}
 	for id := range n.storages {
@@ -122,6 +122,7 @@ func (n *Node) dropDownloader(id core.DownloaderID) {
 	}
 	b.removed = true
 	n.pending.delete(keyDownloader + string(id))
+	n.forgetOrphans(func(o *orphan) bool { return o.Kind == orphanJob && o.Downloader == id })
 	n.downloadersDirty = true
 	if b.inst == nil {
 		n.discard(b)

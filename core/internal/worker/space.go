@@ -157,7 +157,7 @@ func (n *Node) spaceFor(j *job, now time.Time) *core.Waiting {
 	if n.failTooLarge(j, need) {
 		return j.room.waiting
 	}
-	if missing := s.missing(need, sized); missing > 0 {
+	if missing := s.missing(need, sized, 0); missing > 0 {
 		n.refuseRoom(j, missing)
 		s.waiting = max(1, s.waiting)
 		return j.room.waiting
@@ -190,7 +190,7 @@ func (n *Node) canPause(j *job) bool {
 
 // waitingForSpace says that a job waits for room; nil where it does not.
 func (j *job) waitingForSpace() *core.Waiting {
-	if j.room.state != roomRefused || j.Ending != 0 || j.dataIsThere() {
+	if j.room.state != roomRefused || j.Job.Wish != core.JobRun || j.Ending != 0 || j.dataIsThere() {
 		return nil
 	}
 	return j.room.waiting
@@ -221,17 +221,19 @@ func (j *job) wantedSize() int64 {
 	return j.sizeOfChoice()
 }
 
-// missing returns how much more has to be free for a job to begin.
-func (s *spaceGuard) missing(need int64, sized bool) int64 {
+// missing returns how much more has to be free for a job to begin, beside what
+// was promised to others.
+func (s *spaceGuard) missing(need int64, sized bool, promised int64) int64 {
+	lacks := need + promised - s.available()
 	switch {
 	case !s.known:
 		return 0
 	case s.low:
-		return max(1, 2*s.mark()-s.free, need-s.available())
+		return max(1, 2*s.mark()-s.free, lacks)
 	case !sized:
 		return 0
 	}
-	return need - s.available()
+	return lacks
 }
 
 // failTooLarge fails a job that the whole disk cannot hold.

@@ -86,10 +86,7 @@ func (n *Node) answer(j *job, promised int64, now time.Time) int64 {
 	if n.failTooLarge(j, need) {
 		return 0
 	}
-	missing := s.missing(need, sized)
-	if missing <= 0 && sized {
-		missing = need + promised - s.available()
-	}
+	missing := s.missing(need, sized, promised)
 	adding := j.Phase == core.JobAdding
 	switch {
 	case missing > 0 && (adding || n.canPause(j)):
@@ -133,7 +130,7 @@ func (n *Node) goOn(j *job, sized bool) {
 		j.note(n.now(), core.EventSpace, "There is room again: the download goes on.")
 		n.log.Info("download goes on, there is room again", "job", j.Job.ID)
 	}
-	if stopped || j.room.state == roomRefused {
+	if j.Applied.Paused || j.room.state == roomRefused {
 		n.dirty[j.Job.ID] = struct{}{}
 		n.touch(j)
 	}
