@@ -70,6 +70,7 @@ func (d *Driver) additions(req downloader.AddRequest, user options) ([]addition,
 		if req.Source.Name != "" {
 			o["out"] = req.Source.Name
 		}
+		keepFile(o, req)
 		return []addition{{gid, addURI(o, req.Source.URI)}}, h, nil
 	case downloader.SourceMagnet, downloader.SourceTorrent:
 		return d.torrentAddition(req, user, h)
@@ -135,9 +136,22 @@ func (d *Driver) metalinkAdditions(req downloader.AddRequest, user options, h ha
 		if sum := checksum(f); sum != "" {
 			o["checksum"], o["check-integrity"] = sum, "true"
 		}
+		keepFile(o, req)
 		out[i] = addition{gid, addURI(o, f.URLs...)}
 	}
 	return out, h, nil
+}
+
+// keepFile lets a file count that is there already: verified where there is a
+// checksum, else as far as it goes. One that is too long begins anew.
+func keepFile(o options, req downloader.AddRequest) {
+	switch {
+	case !req.Verify:
+	case o["checksum"] == nil:
+		o["continue"] = "true"
+	default:
+		o["check-integrity"] = "true"
+	}
 }
 
 func addURI(o options, uris ...string) aria2rpc.Call {

@@ -60,7 +60,7 @@ func (d *Driver) again(ctx context.Context, gids []string) ([]aria2rpc.Call, err
 			continue
 		}
 		o := asGiven(has)
-		o["gid"], o["remove-control-file"] = gid, "true"
+		o["gid"], o["remove-control-file"], o["continue"] = gid, "true", "false"
 		calls = append(calls, aria2rpc.NewCall("aria2.removeDownloadResult", gid), addURI(o, uris...))
 	}
 	return calls, nil
