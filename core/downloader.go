@@ -99,7 +99,9 @@ type PluginView struct {
 
 // PluginInstance is one process of a plugin.
 type PluginInstance struct {
+	// Downloader or Storage is what it drives.
 	Downloader DownloaderID
+	Storage    StorageID
 	Name       string
 	State      HealthState
 	PID        int

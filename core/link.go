@@ -72,6 +72,8 @@ type Orders struct {
 	Full        bool
 	Downloaders []DesiredDownloader
 	Storages    []DesiredStorage
+	// AllStorages means that Storages holds all of them, also where Full is not set.
+	AllStorages bool
 	Jobs        []DesiredJob
 	// RemovedDownloaders are gone from core.
 	RemovedDownloaders []DownloaderID

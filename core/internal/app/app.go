@@ -74,7 +74,7 @@ func New(ctx context.Context, c *config.Config, log hclog.Logger) (_ *Server, er
 	if err != nil {
 		return nil, err
 	}
-	s.nodes, err = nodes.New(ctx, nodes.Options{Store: st, Logger: log.Named("nodes"), Clock: time.Now, AutoCreate: true})
+	s.nodes, err = nodes.New(ctx, nodes.Options{Store: st, Logger: log.Named("nodes"), Clock: time.Now, Data: s.config.Data, AutoCreate: true})
 	if err != nil {
 		return nil, err
 	}

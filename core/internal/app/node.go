@@ -13,6 +13,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/core/internal/secret"
 	"github.com/haul-dl/haul/core/internal/store/bolt"
+	"github.com/haul-dl/haul/core/internal/upload"
 	"github.com/haul-dl/haul/core/internal/worker"
 )
 
@@ -47,8 +48,9 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	}
 	s.lifecycle.onStop("plugins", host.Close)
 	node, err = worker.New(worker.Options{
-		Dir: dir, Downloads: s.config.Downloads, KV: journal, Box: box, Host: worker.FromPluginHost(host), Deliverer: delivery.New(log.Named("delivery"), delivery.WithFailpoint(func(at string) { failpoint.HitOf("delivery", at) })),
-		Logger: log, Clock: time.Now, HTTPClient: worker.NewHTTPClient(), TorrentLimit: int64(s.config.TorrentLimit),
+		Dir: dir, Downloads: s.config.Downloads, KV: journal, Box: box, Host: worker.FromPluginHost(host), Uploader: upload.New(log.Named("upload")),
+		Deliverer: delivery.New(log.Named("delivery"), delivery.WithFailpoint(func(at string) { failpoint.HitOf("delivery", at) })),
+		Logger:    log, Clock: time.Now, HTTPClient: worker.NewHTTPClient(), TorrentLimit: int64(s.config.TorrentLimit),
 		MinFree: int64(s.config.MinFree), OrphanGrace: s.config.OrphanGrace, VerifyCopies: s.config.VerifyCopies,
 		Registerer: s.metrics.Registry(),
 	})

@@ -29,6 +29,9 @@ type Options struct {
 	Store  *store.Store
 	Logger hclog.Logger
 	Clock  core.Clock
+	// Data is the server's directory, which no storage may lie in, but for the
+	// one that the first start makes; empty allows all.
+	Data string
 	// AutoCreate makes one downloader of each plugin that needs no settings,
 	// where none is configured.
 	AutoCreate bool
@@ -40,6 +43,8 @@ type Service struct {
 	log        hclog.Logger
 	now        core.Clock
 	autoCreate bool
+	// data is Options.Data.
+	data string
 
 	mu          sync.RWMutex // guards all below
 	nodes       map[core.NodeID]*node
@@ -55,7 +60,7 @@ type Service struct {
 // New reads the registry from the store.
 func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{
-		store: o.Store, log: o.Logger, now: o.Clock, autoCreate: o.AutoCreate,
+		store: o.Store, log: o.Logger, now: o.Clock, autoCreate: o.AutoCreate, data: o.Data,
 		nodes:       map[core.NodeID]*node{},
 		downloaders: map[core.DownloaderID]*core.Downloader{},
 		storages:    map[core.StorageID]*core.Storage{},
@@ -198,5 +203,6 @@ func (s *Service) Storage(idOrName string) (*core.Storage, error) {
 	return nil, errs.New(errs.NotFound, "There is no storage %q.", idOrName)
 }
 
-// deadline for a call to a node that does no work of its own.
-const callTimeout = 30 * time.Second
+// callTimeout bounds a call to a node; a test with a probe of the shared folder
+// may take most of it.
+const callTimeout = time.Minute

@@ -14,7 +14,7 @@ import (
 // damaged that is not all: then nothing is unwanted for not being named, since
 // the node would remove its data.
 func (n *node) fullOrders(ctx context.Context) (*core.Orders, error) {
-	o := &core.Orders{Storages: n.service.desiredStorages(), Downloaders: n.service.desiredDownloaders(n.ID)}
+	o := &core.Orders{Storages: n.service.desiredStorages(), AllStorages: true, Downloaders: n.service.desiredDownloaders(n.ID)}
 	for job, err := range n.service.store.Jobs(ctx, store.JobFilter{Node: n.ID}) {
 		if err != nil {
 			return nil, err
@@ -40,6 +40,10 @@ func (n *node) changedOrders(ctx context.Context) (*core.Orders, error) {
 	clear(n.dirtyJobs)
 	clear(n.dirtyDownloaders)
 	clear(n.forget)
+	if n.storagesDirty {
+		o.Storages, o.AllStorages = n.service.desiredStorages(), true
+		n.storagesDirty = false
+	}
 	n.mu.Unlock()
 
 	for _, id := range downloaders {
@@ -85,9 +89,13 @@ func (s *Service) desiredStorages() []core.DesiredStorage {
 	defer s.mu.RUnlock()
 	out := make([]core.DesiredStorage, 0, len(s.storages))
 	for _, st := range s.storages {
-		out = append(out, core.DesiredStorage{ID: st.ID, Name: st.Name, Kind: st.Kind, Root: st.Root})
+		out = append(out, desiredStorage(st))
 	}
 	return out
+}
+
+func desiredStorage(st *core.Storage) core.DesiredStorage {
+	return core.DesiredStorage{ID: st.ID, Name: st.Name, Kind: st.Kind, Root: st.Root, Settings: st.Settings, Revision: st.Revision}
 }
 
 func (s *Service) desiredDownloaders(id core.NodeID) []core.DesiredDownloader {

@@ -36,7 +36,11 @@ func newPlugin(seen *core.ObservedPlugin, now time.Time) *knownPlugin {
 	if p.Failure != nil {
 		return p
 	}
-	rules, err := options.NewRules(&p.Description)
+	var rules *options.Rules
+	var err error
+	if p.Kind != core.PluginStorage {
+		rules, err = options.NewRules(&p.Description)
+	}
 	if err == nil && len(p.SettingsSchema) > 0 {
 		if p.settings, err = schema.Compile(p.SettingsSchema); err != nil {
 			err = errs.Wrap(err, errs.PluginIncompatible, "The settings schema of plugin %q is not valid.", p.Name)
@@ -86,12 +90,15 @@ func (n *node) observedPlugins() []*knownPlugin {
 	return slices.Clone(n.plugins)
 }
 
-// plugin returns the version of a plugin that is in use, or nil. Of those that
-// the node has not marked so, one that works comes first.
-func (n *node) plugin(name string) *knownPlugin {
+// plugin returns the version of a downloader's plugin that is in use, or nil.
+func (n *node) plugin(name string) *knownPlugin { return n.pluginOfKind(core.PluginDownloader, name) }
+
+// pluginOfKind returns the version of a plugin that is in use, or nil. Of those
+// that the node has not marked so, one that works comes first.
+func (n *node) pluginOfKind(kind core.PluginKind, name string) *knownPlugin {
 	var found *knownPlugin
 	for _, p := range n.observedPlugins() {
-		if p.Name == name && (found == nil || p.rank() > found.rank()) {
+		if p.Kind == kind && p.Name == name && (found == nil || p.rank() > found.rank()) {
 			found = p
 		}
 	}
@@ -119,8 +126,8 @@ func (s *Service) Plugins(ctx context.Context) ([]core.PluginView, error) {
 			v := core.PluginView{ObservedPlugin: p.ObservedPlugin, Node: n.ID, NodeName: n.Name, Instances: s.instances(n, p)}
 			if p.rules != nil {
 				v.OptionsSchema = p.rules.Schema()
-				v.Active = n.plugin(p.Name) == p
 			}
+			v.Active = p.Failure == nil && n.pluginOfKind(p.Kind, p.Name) == p
 			out = append(out, v)
 		}
 	}
@@ -175,6 +182,9 @@ func (s *Service) allNodes() []*node {
 // instances returns the processes of a plugin on a node: of several versions,
 // those that run this one, and where nothing runs those that would.
 func (s *Service) instances(n *node, p *knownPlugin) []core.PluginInstance {
+	if p.Kind == core.PluginStorage {
+		return s.storageInstances(n, p)
+	}
 	var out []core.PluginInstance
 	for _, d := range s.sorted() {
 		if d.Node != n.ID || d.Plugin != p.Name {
@@ -201,7 +211,7 @@ func (n *node) versionOf(name, version string) *knownPlugin {
 		return inUse
 	}
 	for _, p := range n.observedPlugins() {
-		if p.Name == name && p.Version == version {
+		if p.Kind == core.PluginDownloader && p.Name == name && p.Version == version {
 			return p
 		}
 	}

@@ -71,10 +71,30 @@ func (n *scriptedNode) RescanPlugins(context.Context) ([]core.ObservedPlugin, er
 	return []core.ObservedPlugin{plugin("fresh", false)}, nil
 }
 
+func (n *scriptedNode) FetchSource(context.Context, core.TaskSource) (*core.FetchedSource, error) {
+	return nil, errs.New(errs.NotOffered, "The scripted node fetches nothing.")
+}
+
+func (n *scriptedNode) JobFiles(context.Context, core.JobID) ([]downloader.File, error) {
+	return nil, errs.New(errs.NotFound, "The scripted node has no jobs.")
+}
+
+func (n *scriptedNode) TestStorage(_ context.Context, st core.DesiredStorage) (downloader.TestResult, error) {
+	return downloader.TestResult{Version: string(st.Kind) + string(st.Settings)}, nil
+}
+
+func (n *scriptedNode) FindTaken(context.Context, core.StorageID, string, []string) ([]string, error) {
+	return nil, nil
+}
+
+func (n *scriptedNode) RemoveFiles(context.Context, core.StorageID, string, []core.DeliveredFile) error {
+	return nil
+}
+
 func (n *scriptedNode) Close() error { return nil }
 
 func plugin(name string, managed bool) core.ObservedPlugin {
-	return core.ObservedPlugin{Description: downloader.Description{
+	return core.ObservedPlugin{Kind: core.PluginDownloader, Description: downloader.Description{
 		Name: name, Sources: []downloader.SourceKind{downloader.SourceHTTP}, SettingsSchema: []byte(testSchema), Managed: managed,
 	}}
 }

@@ -28,9 +28,11 @@ type node struct {
 	reported    bool // the first report of the session is in
 	downloaders map[core.DownloaderID]core.ObservedDownloader
 	plugins     []*knownPlugin
+	storages    map[core.StorageID]core.ObservedStorage
 
 	dirtyJobs        map[core.JobID]struct{}
 	dirtyDownloaders map[core.DownloaderID]struct{}
+	storagesDirty    bool
 	forget           map[core.JobID]struct{}
 	changed          chan struct{} // holds one token while something is dirty
 }
@@ -104,6 +106,7 @@ func (n *node) begin(s core.Session) {
 	clear(n.dirtyJobs)
 	clear(n.dirtyDownloaders)
 	clear(n.forget)
+	n.storagesDirty = false
 }
 
 func (n *node) end(s core.Session) {
@@ -149,6 +152,14 @@ func (n *node) dispatch(jobs ...core.JobID) {
 func (n *node) dispatchDownloader(id core.DownloaderID) {
 	n.mu.Lock()
 	n.dirtyDownloaders[id] = struct{}{}
+	n.mu.Unlock()
+	n.wake()
+}
+
+// dispatchStorages sends what is wanted of storages, soon.
+func (n *node) dispatchStorages() {
+	n.mu.Lock()
+	n.storagesDirty = true
 	n.mu.Unlock()
 	n.wake()
 }
@@ -223,6 +234,12 @@ func (n *node) takeIn(r *core.Report) bool {
 		n.downloaders = make(map[core.DownloaderID]core.ObservedDownloader, len(r.Downloaders))
 		for _, d := range r.Downloaders {
 			n.downloaders[d.ID] = d
+		}
+	}
+	if r.Storages != nil {
+		n.storages = make(map[core.StorageID]core.ObservedStorage, len(r.Storages))
+		for _, st := range r.Storages {
+			n.storages[st.ID] = st
 		}
 	}
 	return first || r.Plugins != nil || r.Downloaders != nil

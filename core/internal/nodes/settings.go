@@ -21,24 +21,28 @@ func (s *Service) applyToPlugin(d *core.Downloader, c *core.DownloaderChange) er
 	if p.Failure != nil {
 		return errs.New(p.Failure.Code, "Plugin %q cannot be used: %s", d.Plugin, p.Failure.Message).WithField("plugin", p.Failure.Message)
 	}
-	if err := p.changeSettings(d, c.Settings); err != nil {
+	settings, err := p.changeSettings(d.Settings, c.Settings)
+	if err != nil {
 		return err
 	}
+	d.Settings = settings
 	return p.changeOptions(d, c.Options)
 }
 
-func (p *knownPlugin) changeSettings(d *core.Downloader, changed []byte) error {
-	if changed != nil {
-		merged, err := mergeSettings(d.Settings, changed)
-		if err != nil {
-			return err
-		}
-		if err := p.secretsGivenAgain(d.Settings, changed); err != nil {
-			return err
-		}
-		d.Settings = merged
+// changeSettings lays changed settings over the old ones, and checks them; nil
+// changes nothing.
+func (p *knownPlugin) changeSettings(old, changed []byte) (json.RawMessage, error) {
+	if changed == nil {
+		return old, p.checkSettings(old)
 	}
-	return p.checkSettings(d.Settings)
+	merged, err := mergeSettings(old, changed)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.secretsGivenAgain(old, changed); err != nil {
+		return nil, err
+	}
+	return merged, p.checkSettings(merged)
 }
 
 // checkSettings holds settings against the plugin's schema; the errors name

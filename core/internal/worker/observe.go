@@ -225,7 +225,7 @@ func (n *Node) observedPlugins() []core.ObservedPlugin {
 	found := n.host.Plugins()
 	out := make([]core.ObservedPlugin, 0, len(found))
 	for _, p := range found {
-		o := core.ObservedPlugin{Description: p.Description, Path: p.Path, SHA256: p.SHA256, Active: p.Active}
+		o := core.ObservedPlugin{Kind: core.PluginDownloader, Description: p.Description, Path: p.Path, SHA256: p.SHA256, Active: p.Active}
 		if p.Err != nil {
 			o.Failure = core.NewFailure(p.Err, n.now())
 		}

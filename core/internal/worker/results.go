@@ -26,6 +26,8 @@ func (n *Node) handle(e event) {
 		n.onCopyWaits(e)
 	case filesAsked:
 		n.onFilesAsked(e)
+	case storageAsked:
+		n.onStorageAsked(e)
 	case checked:
 		n.onChecked(e)
 	case watched:

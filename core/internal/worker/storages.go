@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -19,16 +21,30 @@ func (n *Node) storageOf(id core.StorageID) (root string, driver storage.Driver,
 }
 
 // TestStorage implements core.Session.
-func (s *session) TestStorage(context.Context, core.DesiredStorage) (downloader.TestResult, error) {
-	return downloader.TestResult{}, errs.New(errs.NotOffered, "The node cannot test storages.")
+func (s *session) TestStorage(_ context.Context, st core.DesiredStorage) (downloader.TestResult, error) {
+	if st.Kind == core.StorageLocal {
+		return testFolder(st.Root), nil
+	}
+	return downloader.TestResult{}, errs.New(errs.PluginMissing, "There is no plugin for storages of kind %q.", st.Kind)
 }
 
-// FindTaken implements core.Session.
-func (s *session) FindTaken(context.Context, core.StorageID, string, []string) ([]string, error) {
-	return nil, errs.New(errs.NotOffered, "The node cannot look into storages.")
+// testFolder proves that a local storage can be written.
+func testFolder(root string) downloader.TestResult {
+	check := downloader.TestCheck{Name: "writable", Message: "Files can be made there."}
+	if err := tryFolder(root); err != nil {
+		check.Err = err
+		check.Message = errs.MessageOf(err)
+	}
+	return downloader.TestResult{Checks: []downloader.TestCheck{check}}
 }
 
-// RemoveFiles implements core.Session.
-func (s *session) RemoveFiles(context.Context, core.StorageID, string, []core.DeliveredFile) error {
-	return errs.New(errs.NotOffered, "The node cannot remove files.")
+func tryFolder(root string) error {
+	f, err := os.CreateTemp(root, core.TemporaryPrefix+"test-*")
+	if err != nil {
+		return errs.Wrap(err, errs.DestinationReadOnly, "The folder %s cannot be written.", root)
+	}
+	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+		return errs.Wrap(err, errs.DestinationReadOnly, "A file in %s cannot be removed.", root)
+	}
+	return nil
 }

@@ -1,0 +1,117 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/storage"
+)
+
+// storageAsked asks for the way to a storage.
+type storageAsked struct {
+	id    core.StorageID
+	reply chan storageFound // has room for the answer
+}
+
+type storageFound struct {
+	root   string
+	driver storage.Driver
+	err    error
+}
+
+func (n *Node) onStorageAsked(e storageAsked) {
+	root, driver, err := n.storageOf(e.id)
+	e.reply <- storageFound{root, driver, err}
+}
+
+// find returns the way to a storage, from outside of the loop.
+func (s *session) find(ctx context.Context, id core.StorageID) (storageFound, error) {
+	reply := make(chan storageFound, 1)
+	if !s.node.post(storageAsked{id, reply}) {
+		return storageFound{}, errStopped()
+	}
+	select {
+	case found := <-reply:
+		return found, found.err
+	case <-s.node.ended:
+		return storageFound{}, errStopped()
+	case <-ctx.Done():
+		return storageFound{}, ctx.Err()
+	}
+}
+
+// FindTaken implements core.Session.
+func (s *session) FindTaken(ctx context.Context, id core.StorageID, folder string, names []string) ([]string, error) {
+	at, err := s.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if at.driver == nil {
+		return delivery.FindTaken(ctx, at.root, folder, names)
+	}
+	var taken []string
+	for _, name := range names {
+		_, err := at.driver.Stat(ctx, path.Join(folder, name))
+		switch {
+		case err == nil:
+			taken = append(taken, name)
+		case !errs.Is(err, errs.NotFound):
+			return nil, err
+		}
+	}
+	return taken, nil
+}
+
+// RemoveFiles implements core.Session.
+func (s *session) RemoveFiles(ctx context.Context, id core.StorageID, folder string, files []core.DeliveredFile) error {
+	at, err := s.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if at.driver == nil {
+		return delivery.RemoveFiles(ctx, at.root, folder, files)
+	}
+	return removeObjects(ctx, at.driver, folder, files)
+}
+
+// removeObjects removes delivered files that are as they were, and the folders
+// that are empty then.
+func removeObjects(ctx context.Context, d storage.Driver, folder string, files []core.DeliveredFile) error {
+	var failed []error
+	folders := map[string]bool{}
+	for _, f := range files {
+		if f.Skipped {
+			continue
+		}
+		name := path.Join(folder, f.Path)
+		o, err := d.Stat(ctx, name)
+		if err == nil && !o.Dir && o.Size == f.Size {
+			err = d.Remove(ctx, name)
+		}
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			failed = append(failed, err)
+			continue
+		}
+		for parent := path.Dir(f.Path); parent != "."; parent = path.Dir(parent) {
+			folders[parent] = true
+		}
+	}
+	for _, parent := range deepestFirst(folders) {
+		if err := d.Remove(ctx, path.Join(folder, parent)); err != nil && !errs.Is(err, errs.InUse) && !errs.Is(err, errs.NotFound) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// deepestFirst returns paths so that a folder comes after all that is in it.
+func deepestFirst(paths map[string]bool) []string {
+	return slices.SortedFunc(maps.Keys(paths), func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+}
