@@ -178,6 +178,9 @@ func (x *execution) deliver(ctx context.Context, i int) error {
 		case err != nil:
 			return err
 		}
+		if err := x.learn(ctx, i); err != nil {
+			return err
+		}
 		err := x.bring(ctx, i)
 		if !errors.Is(err, ErrReplan) || x.job.policy() == renamePolicy {
 			return err

@@ -232,3 +232,7 @@ type noLinks struct{ systemNames }
 func (noLinks) link(_ *os.File, old string, _ *os.File, name string) error {
 	return &os.LinkError{Op: "link", Old: old, New: name, Err: syscall.EPERM}
 }
+
+func failingSave(err error) func(context.Context, Plan) error {
+	return func(context.Context, Plan) error { return err }
+}

@@ -44,7 +44,7 @@ func (x *execution) look(e *Entry) error {
 	switch {
 	case there != nil && e.is(there):
 		return errDone
-	case there != nil && here == nil && e.resembles(there):
+	case there != nil && here == nil && e.Inode != 0 && e.resembles(there):
 		// Some network and union file systems number a file anew when it is
 		// renamed. The source is gone, so this is it.
 		return errDone

@@ -19,8 +19,11 @@ func (x *execution) findRoom() error {
 	}
 	x.roomKnown = true
 	var s unix.Statfs_t
-	if err := unix.Fstatfs(int(x.toDir.Fd()), &s); err != nil || s.Blocks == 0 {
-		return nil // nothing is known: some network file systems do not tell
+	if err := unix.Fstatfs(int(x.toDir.Fd()), &s); err != nil {
+		return destinationError(err, "asking for free space")
+	}
+	if s.Blocks == 0 {
+		return nil // some network file systems do not tell
 	}
 	free := int64(s.Bavail) * int64(s.Bsize) //nolint:gosec,unconvert // types differ between systems
 	if need := x.stillNeeded(); need > free {

@@ -74,6 +74,26 @@ func (x *execution) childOf(folder *Entry, name string) (Entry, error) {
 	return e, nil
 }
 
+// learn stores which file an entry is that was missing when its folder was split.
+func (x *execution) learn(ctx context.Context, i int) error {
+	e := &x.plan.Entries[i]
+	if e.Inode != 0 || e.Dir {
+		return nil
+	}
+	info, err := x.from.Lstat(e.Name)
+	switch {
+	case err != nil:
+		return sourceError(err)
+	case !info.Mode().IsRegular():
+		return errUnsafe(e.Name)
+	case info.Size() != x.listedIn(i)[0].Size:
+		return errChanged(e.Name)
+	}
+	now := entryOf(e.Name, info)
+	e.Inode, e.Size, e.Changed = now.Inode, now.Size, now.Changed
+	return x.save(ctx)
+}
+
 // splitForOnly splits the folders of which this attempt is for some files only.
 func (x *execution) splitForOnly(ctx context.Context) error {
 	if len(x.only) == 0 {

@@ -53,13 +53,13 @@ const reserved = `<>:"|?*\`
 
 func doubtsOf(files []downloader.File) doubts {
 	var d doubts
-	any := Traits{Caseless: true, Formless: true}
+	broad := Traits{Caseless: true, Formless: true}
 	spelled, seen := map[string]string{}, map[string]bool{}
 	marks := map[rune]bool{}
 	for _, f := range files {
 		for name := path.Clean(f.Path); name != "." && !seen[name]; name = path.Dir(name) {
 			seen[name] = true
-			key := any.key(name)
+			key := broad.key(name)
 			if other, ok := spelled[key]; ok && other != name {
 				d.same = true
 			}
