@@ -26,15 +26,20 @@ func TestNamesBecomePossible(t *testing.T) {
 		why    string // a part of it
 	}{
 		{
-			"reserved characters", windows, tree{`what? 1:2.mkv`: "A", `d*/a|b`: "B", "d*/c": "C"},
-			tree{"what_ 1_2.mkv": "A", "d_/a_b": "B", "d_/c": "C"}, "each became _",
+			"reserved characters", windows,
+			tree{`what? 1:2.mkv`: "A", `d*/a|b`: "B", "d*/c": "C"},
+			tree{"what_ 1_2.mkv": "A", "d_/a_b": "B", "d_/c": "C"},
+			"each became _",
 		},
 		{"dots and spaces at the end", windows, tree{"a.": "A", "d /b. .": "B"}, tree{"a_": "A", "d_/b_": "B"}, "each became _"},
 		{"bytes that are no text", windows, tree{"a\xff.bin": "A"}, tree{"a_.bin": "A"}, "each became _"},
 		{"names that become the same", windows, tree{"a?": "A", "a*": "B", "a_": "C"}, tree{"a_": "B", "a_ (1)": "A", "a_ (2)": "C"}, "each became _"},
 		{
-			"long names keep their extension", Traits{MaxName: 100}, tree{"d/" + long + ".mkv": "A", long: "B"},
-			tree{"d/" + strings.Repeat("日", 32) + ".mkv": "A", strings.Repeat("日", 33): "B"}, "were shortened",
+			"long names keep their extension",
+			Traits{MaxName: 100},
+			tree{"d/" + long + ".mkv": "A", long: "B"},
+			tree{"d/" + strings.Repeat("日", 32) + ".mkv": "A", strings.Repeat("日", 33): "B"},
+			"were shortened",
 		},
 		{"long names that become the same", Traits{MaxName: 20}, tree{strings.Repeat("a", 30): "A", strings.Repeat("a", 31): "B"}, tree{strings.Repeat("a", 20): "A", strings.Repeat("a", 16) + " (1)": "B"}, "were shortened"},
 		{"case alone", caseless, tree{"Read.me": "A", "read.me": "B"}, tree{"Read.me": "A", "read (1).me": "B"}, ""},

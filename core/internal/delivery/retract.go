@@ -114,11 +114,13 @@ func (r *retraction) retract(e *Entry, files []downloader.File) error {
 		}
 		return nil
 	}
-	if inode(there) == e.Inode && e.Copy != inode(there) && r.from != nil && !has(r.from, e.Name) {
-		return r.moveBack(e)
-	}
-	if r.from == nil && e.Copy != inode(there) {
+	switch isCopy := e.Copy == inode(there); {
+	case r.from == nil && !isCopy:
 		return nil // it is the only one
+	case e.Dir && !isCopy:
+		return r.moveFolderBack(e, files)
+	case !isCopy && !has(r.from, e.Name):
+		return r.moveBack(e.As, e.Name)
 	}
 	delivered := make([]core.DeliveredFile, 0, len(files))
 	for _, f := range files {
@@ -132,25 +134,56 @@ func (e *Entry) mayBe(there fs.FileInfo) bool {
 	return e.is(there) || e.Claimed && there.IsDir() == e.Dir
 }
 
-// moveBack brings an entry to where the downloader had it.
-func (r *retraction) moveBack(e *Entry) error {
-	if parent := path.Dir(e.Name); parent != "." {
+// moveFolderBack moves a folder back as a whole, or file by file where somebody
+// put something of their own into it.
+func (r *retraction) moveFolderBack(e *Entry, files []downloader.File) error {
+	ours := map[string]bool{}
+	for _, f := range files {
+		ours[e.pathOf(f)] = true
+	}
+	alone := !has(r.from, e.Name)
+	err := fs.WalkDir(r.to.FS(), e.As, func(name string, entry fs.DirEntry, err error) error {
+		alone = alone && (err == nil && entry.IsDir() || ours[name])
+		return nil
+	})
+	if err != nil {
+		return destinationError(err, "looking at the folder")
+	}
+	if alone {
+		return r.moveBack(e.As, e.Name)
+	}
+	for _, f := range files {
+		as, name := e.pathOf(f), path.Clean(f.Path)
+		info, err := r.to.Lstat(as)
+		if err != nil || !info.Mode().IsRegular() || has(r.from, name) {
+			continue
+		}
+		if err := r.moveBack(as, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveBack brings a file or folder to where the downloader had it.
+func (r *retraction) moveBack(as, name string) error {
+	if parent := path.Dir(name); parent != "." {
 		if err := r.from.MkdirAll(parent, 0o755); err != nil {
 			return sourceError(err)
 		}
 	}
-	from, err := r.fromAt.open(path.Dir(e.Name))
+	from, err := r.fromAt.open(path.Dir(name))
 	if err != nil {
 		return sourceError(err)
 	}
-	to, err := r.toAt.open(path.Dir(e.As))
+	to, err := r.toAt.open(path.Dir(as))
 	if err != nil {
 		return destinationError(err, "opening a folder")
 	}
 	// Nothing of that name is there, and only we write to the job's directory.
-	if err := r.names.rename(to, path.Base(e.As), from, path.Base(e.Name)); err != nil {
-		return errs.Wrap(err, errs.PathNotWritable, "%q cannot be moved back into the download folder.", e.As)
+	if err := r.names.rename(to, path.Base(as), from, path.Base(name)); err != nil {
+		return errs.Wrap(err, errs.PathNotWritable, "%q cannot be moved back into the download folder.", as)
 	}
-	removeEmptyParents(r.to, e.As)
+	removeEmptyParents(r.to, as)
 	return nil
 }
