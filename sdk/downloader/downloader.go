@@ -93,6 +93,9 @@ type FileSelector interface {
 	// SelectFiles makes the files of these indexes, and no others, wanted. It
 	// works while the job runs and while it is paused, and leaves that as it
 	// is; repeating it succeeds. files is neither empty nor has it duplicates.
+	// A job that is complete or seeds goes on when more is wanted; where the
+	// daemon cannot do that the driver removes the job and keeps its data, so that
+	// haul adds it again.
 	//
 	// Errors: errs.JobNotFound, errs.MetadataMissing while the list of files is
 	// not known yet, errs.InvalidRequest for an index that the torrent does not

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +12,13 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
+// errEnded says that aria2 has ended a download that shall go on.
+var errEnded = errors.New("the download has ended")
+
 // SelectFiles implements downloader.FileSelector. aria2 takes an index that the
 // torrent does not have, and calls the download complete with nothing loaded;
-// so indexes are checked here.
+// so indexes are checked here. What is complete never goes on in aria2: it is
+// forgotten, and the host adds it again.
 func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []int) error {
 	h := handleOf(ref)
 	wanted := slices.Sorted(slices.Values(files))
@@ -33,14 +38,33 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 		if slices.Equal(wanted, t.selected()) {
 			return nil, nil
 		}
-		if t.stopped() {
-			return nil, errs.New(errs.WrongState, "The download has ended; its files cannot be chosen any more.")
+		switch {
+		case t.Status == "complete" && !hasMore(wanted, t.selected()):
+			return nil, nil
+		case t.Status == "complete":
+			return nil, errEnded
+		case t.stopped():
+			return nil, errs.New(errs.WrongState, "The download has failed; its files cannot be chosen any more.")
 		}
 		change := options{"select-file": selection(wanted)}
 		return []aria2rpc.Call{aria2rpc.NewCall("aria2.changeOption", t.GID, change)}, nil
 	})
 	d.jobs.changed(ref)
-	return err
+	if !errors.Is(err, errEnded) {
+		return err
+	}
+	if err := d.Remove(ctx, ref, false); err != nil {
+		return err
+	}
+	return errs.New(errs.JobNotFound, "aria2 has ended the download.")
+}
+
+// hasMore reports whether a file is wanted that was not; before is ascending.
+func hasMore(wanted, before []int) bool {
+	return slices.ContainsFunc(wanted, func(i int) bool {
+		_, was := slices.BinarySearch(before, i)
+		return !was
+	})
 }
 
 // selected returns the indexes of the wanted files, ascending.

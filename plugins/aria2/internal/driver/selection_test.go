@@ -77,9 +77,12 @@ func TestSelectionIsChangedWhileItRunsAndWhileItIsPaused(t *testing.T) {
 	resume(t, d, ref)
 	await(t, d, ref, downloader.PhaseComplete)
 	sameFile(t, dir, "data/sub/b.bin", s.files["data/sub/b.bin"])
-	if err := d.SelectFiles(t.Context(), ref, []int{0}); !errs.Is(err, errs.WrongState) {
-		t.Errorf("another selection at the end: %v", err)
+	if err := d.SelectFiles(t.Context(), ref, []int{0, 1}); !errs.Is(err, errs.JobNotFound) {
+		t.Errorf("a larger selection at the end: %v", err)
 	}
+	await(t, d, ref, downloader.PhaseGone)
+	addToVerify(t, d, downloader.AddRequest{JobID: ref.JobID, Dir: dir, Source: downloader.Source{Kind: downloader.SourceMagnet, URI: s.magnet()}})
+	s.check(t, dir, await(t, d, ref, downloader.PhaseComplete))
 	selectFiles(t, d, ref, 1)
 }
 
