@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -15,7 +14,7 @@ var errMemory = errors.New("memory limit")
 // active is a configured process that takes calls.
 type active struct {
 	*process
-	driver downloader.Driver
+	driver any // of the contract
 	since  time.Time
 
 	calls   int           // under way; guarded by the instance's mu
@@ -27,7 +26,7 @@ type active struct {
 	cause error // read after gone
 }
 
-func newActive(p *process, d downloader.Driver) *active {
+func newActive(p *process, d any) *active {
 	return &active{
 		process: p, driver: d, since: time.Now(),
 		retired: make(chan struct{}), idle: make(chan struct{}), gone: make(chan struct{}),
@@ -92,9 +91,9 @@ func (in *Instance) tryEnter() (*active, <-chan struct{}, error) {
 	case StateBackingOff, StateFailed:
 		return nil, nil, in.status.Err
 	case StateDraining, StateStopped:
-		return nil, nil, errs.New(errs.Unavailable, "The downloader %s is being stopped.", in.spec.Name)
+		return nil, nil, errs.New(errs.Unavailable, "The %s %s is being stopped.", in.contract.kind, in.spec.Name)
 	default:
-		return nil, nil, errs.New(errs.PluginStarting, "The plugin of downloader %s is starting.", in.spec.Name)
+		return nil, nil, errs.New(errs.PluginStarting, "The plugin of %s %s is starting.", in.contract.kind, in.spec.Name)
 	}
 }
 

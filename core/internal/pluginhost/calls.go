@@ -51,26 +51,13 @@ func (r remote) Remove(ctx context.Context, ref downloader.Ref, deleteData bool)
 }
 
 func (r remote) Test(ctx context.Context) (downloader.TestResult, error) {
-	return call(ctx, r.in, "test", r.in.host.tuning.testTimeout, test)
-}
-
-func test(ctx context.Context, d downloader.Driver) (downloader.TestResult, error) {
-	t, ok := d.(downloader.Tester)
-	if !ok {
-		return downloader.TestResult{}, errNotOffered()
-	}
-	return t.Test(ctx)
+	return call(ctx, r.in, "test", r.in.host.tuning.testTimeout,
+		func(ctx context.Context, t downloader.Tester) (downloader.TestResult, error) { return t.Test(ctx) })
 }
 
 func (r remote) List(ctx context.Context) ([]downloader.Listed, error) {
 	return call(ctx, r.in, "list", r.in.host.tuning.listTimeout,
-		func(ctx context.Context, d downloader.Driver) ([]downloader.Listed, error) {
-			l, ok := d.(downloader.Lister)
-			if !ok {
-				return nil, errNotOffered()
-			}
-			return l.List(ctx)
-		})
+		func(ctx context.Context, l downloader.Lister) ([]downloader.Listed, error) { return l.List(ctx) })
 }
 
 func (r remote) Pause(ctx context.Context, ref downloader.Ref) error {
@@ -96,13 +83,7 @@ func (r remote) SetLimits(ctx context.Context, ref downloader.Ref, limits downlo
 // order makes a call of an optional interface that answers nothing.
 func order[D any](ctx context.Context, in *Instance, op string, fn func(context.Context, D) error) error {
 	_, err := call(ctx, in, op, in.host.tuning.orderTimeout,
-		func(ctx context.Context, d downloader.Driver) (struct{}, error) {
-			offered, ok := d.(D)
-			if !ok {
-				return struct{}{}, errNotOffered()
-			}
-			return struct{}{}, fn(ctx, offered)
-		})
+		func(ctx context.Context, d D) (struct{}, error) { return struct{}{}, fn(ctx, d) })
 	return err
 }
 
@@ -151,12 +132,13 @@ func (r remote) watch(ctx context.Context, a *active, fn func([]downloader.Statu
 	})
 }
 
-// call makes one call to the process of now.
-func call[T any](ctx context.Context, in *Instance, op string, timeout time.Duration,
-	fn func(context.Context, downloader.Driver) (T, error),
+// call makes one call to the process of now. What has no deadline gets one;
+// a timeout of 0 is none.
+func call[D, T any](ctx context.Context, in *Instance, op string, timeout time.Duration,
+	fn func(context.Context, D) (T, error),
 ) (T, error) {
 	var none T
-	if _, has := ctx.Deadline(); !has {
+	if _, has := ctx.Deadline(); !has && timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
@@ -166,7 +148,8 @@ func call[T any](ctx context.Context, in *Instance, op string, timeout time.Dura
 		return none, err
 	}
 	defer in.leave(a)
-	if c, optional := capabilityOf[op]; optional && !slices.Contains(a.desc.Capabilities, c) {
+	driver, offers := a.driver.(D)
+	if !offers || !in.declares(a, op) {
 		return none, errNotOffered()
 	}
 	select {
@@ -177,7 +160,7 @@ func call[T any](ctx context.Context, in *Instance, op string, timeout time.Dura
 	case <-ctx.Done():
 		return none, errs.Wrap(ctx.Err(), errs.DeadlineExceeded, "The plugin %s is busy.", in.spec.Plugin)
 	}
-	v, err := fn(ctx, a.driver)
+	v, err := fn(ctx, driver)
 	if err != nil {
 		return none, in.explain(ctx, a, op, err)
 	}
@@ -196,6 +179,13 @@ var capabilityOf = map[string]downloader.Capability{
 	"resume":       downloader.CapabilityPause,
 	"select files": downloader.CapabilitySelectFiles,
 	"set limits":   downloader.CapabilitySetLimits,
+}
+
+// declares reports whether a plugin says that it offers what an operation needs.
+// Those of storages have no optional parts.
+func (in *Instance) declares(a *active, op string) bool {
+	c, optional := capabilityOf[op]
+	return !optional || in.contract.kind != KindDownloader || slices.Contains(a.desc.Capabilities, c)
 }
 
 func errNotOffered() error {

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -42,12 +43,16 @@ type catalog struct {
 	dirs []string
 	pins pins
 	// describe starts a plugin and asks it; nobody else can say what it is.
-	describe func(ctx context.Context, b binary, name string) (downloader.Description, error)
+	describe func(ctx context.Context, b binary, plugin key) (downloader.Description, error)
 
 	scanning sync.Mutex // held for the length of a scan
 
-	mu    sync.RWMutex           // guards found
-	found map[string][]candidate // by name, the preferred one first
+	mu    sync.RWMutex        // guards found
+	found map[key][]candidate // the preferred one of each first
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind))
 }
 
 // list returns all candidates, sorted by name, the preferred one of each first.
@@ -55,8 +60,8 @@ func (c *catalog) list() []Plugin {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	out := make([]Plugin, 0, len(c.found))
-	for _, name := range slices.Sorted(maps.Keys(c.found)) {
-		for i, f := range c.found[name] {
+	for _, k := range slices.SortedFunc(maps.Keys(c.found), compareKeys) {
+		for i, f := range c.found[k] {
 			f.Active = i == 0 && f.blocked() == nil
 			out = append(out, f.Plugin)
 		}
@@ -64,15 +69,15 @@ func (c *catalog) list() []Plugin {
 	return out
 }
 
-// find returns the file to start of the plugin of that name. Errors: errs.PluginMissing, and why
+// find returns the file to start of a plugin. Errors: errs.PluginMissing, and why
 // the plugin cannot be started.
-func (c *catalog) find(name string) (candidate, error) {
+func (c *catalog) find(plugin key) (candidate, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	of := c.found[name]
+	of := c.found[plugin]
 	if len(of) == 0 {
-		err := errs.New(errs.PluginMissing, "The plugin %s is not installed.", name).
-			WithHint("Put the executable %s into one of the plugin directories, then let haul look again (haul plugin rescan).", filePrefix+name)
+		err := errs.New(errs.PluginMissing, "The plugin %s is not installed.", plugin.name).
+			WithHint("Put the executable %s into one of the plugin directories, then let haul look again (haul plugin rescan).", contractOf(plugin.kind).fileOf(plugin.name))
 		return candidate{Plugin: Plugin{Err: err}}, err
 	}
 	return of[0], of[0].blocked()
@@ -83,7 +88,7 @@ func (c *catalog) find(name string) (candidate, error) {
 func (c *catalog) learn(from candidate, desc downloader.Description) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	of := c.found[desc.Name]
+	of := c.found[from.place.key]
 	i := slices.IndexFunc(of, from.same)
 	if i < 0 {
 		return false
@@ -92,7 +97,7 @@ func (c *catalog) learn(from candidate, desc downloader.Description) bool {
 	of = slices.Clone(of)
 	of[i].Description, of[i].Err = desc, nil
 	byPreference(of)
-	c.found[desc.Name] = of
+	c.found[from.place.key] = of
 	return unfit
 }
 
@@ -116,9 +121,9 @@ func (c *catalog) scan(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return errs.Wrap(err, errs.Canceled, "The search for plugins was given up.")
 	}
-	found := make(map[string][]candidate, len(all))
+	found := make(map[key][]candidate, len(all))
 	for _, f := range all {
-		found[f.Name] = append(found[f.Name], f)
+		found[f.place.key] = append(found[f.place.key], f)
 	}
 	for _, of := range found {
 		byPreference(of)
@@ -133,7 +138,7 @@ func (c *catalog) scan(ctx context.Context) error {
 func (c *catalog) known(at place) candidate {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for _, f := range c.found[at.name] {
+	for _, f := range c.found[at.key] {
 		if f.Path == at.path {
 			return f
 		}
@@ -143,11 +148,11 @@ func (c *catalog) known(at place) candidate {
 
 func (c *catalog) inspect(ctx context.Context, at place) candidate {
 	known := c.known(at)
-	f := candidate{place: at, Plugin: Plugin{Path: at.path, Description: downloader.Description{Name: at.name}}}
+	f := candidate{place: at, Plugin: Plugin{Kind: at.kind, Path: at.path, Description: downloader.Description{Name: at.name}}}
 	f.binary, f.Err = readBinary(at.path, known.binary)
 	f.SHA256 = f.binary.sha256
 	if f.Err == nil {
-		f.Err = c.pins.check(at.name, f.SHA256)
+		f.Err = c.pins.check(at.pin(), f.SHA256)
 	}
 	if f.Err != nil {
 		return f
@@ -157,7 +162,7 @@ func (c *catalog) inspect(ctx context.Context, at place) candidate {
 		f.Description = known.Description
 		return f
 	}
-	desc, err := c.describe(ctx, f.binary, at.name)
+	desc, err := c.describe(ctx, f.binary, at.key)
 	switch {
 	case err == nil:
 		f.Description = desc

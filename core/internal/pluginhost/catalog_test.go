@@ -137,7 +137,7 @@ type shelf struct {
 func newShelf(t *testing.T, dirs ...string) *shelf {
 	s := &shelf{t: t}
 	var mu sync.Mutex // guards asked
-	s.catalog = &catalog{dirs: dirs, describe: func(_ context.Context, b binary, name string) (downloader.Description, error) {
+	s.catalog = &catalog{dirs: dirs, describe: func(_ context.Context, b binary, k key) (downloader.Description, error) {
 		mu.Lock()
 		s.asked++
 		mu.Unlock()
@@ -146,7 +146,7 @@ func newShelf(t *testing.T, dirs ...string) *shelf {
 		if code, failed := strings.CutPrefix(string(content), "!"); failed {
 			return downloader.Description{}, errs.New(errs.Code(code), "no")
 		}
-		return downloader.Description{Name: name, Version: string(content)}, nil
+		return downloader.Description{Name: k.name, Version: string(content)}, nil
 	}}
 	return s
 }
@@ -188,7 +188,7 @@ func TestTheNewestVersionThatIsGoodIsUsed(t *testing.T) {
 				s.put(f[0], append([]string{root}, f[1:]...)...)
 			}
 			must(t, s.scan(t.Context()))
-			found, err := s.find("a")
+			found, err := s.find(key{KindDownloader, "a"})
 			if errs.CodeOf(err) != tt.fails {
 				t.Fatalf("find: %v", err)
 			}
@@ -249,8 +249,8 @@ func TestPluginWithADaemonOfItsOwnIsAskedAgain(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, filePrefix+"a"), nil, 0o755))
 	managed := false
-	c := &catalog{dirs: []string{dir}, describe: func(_ context.Context, _ binary, name string) (downloader.Description, error) {
-		return downloader.Description{Name: name, Managed: managed, ManagedHint: "install it"}, nil
+	c := &catalog{dirs: []string{dir}, describe: func(_ context.Context, _ binary, k key) (downloader.Description, error) {
+		return downloader.Description{Name: k.name, Managed: managed, ManagedHint: "install it"}, nil
 	}}
 	must(t, c.scan(t.Context()))
 	managed = true // the daemon was installed
@@ -309,7 +309,7 @@ func TestTrustedPaths(t *testing.T) {
 
 func TestWhatWasHashedIsWhatRuns(t *testing.T) {
 	r := newRig(t, testTuning(), "good")
-	found, err := r.catalog.find("good")
+	found, err := r.catalog.find(key{KindDownloader, "good"})
 	must(t, err)
 	file, err := found.binary.open()
 	must(t, err)

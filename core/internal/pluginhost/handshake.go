@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/go-plugin"
 
 	"github.com/haul-dl/haul/sdk/errs"
-	"github.com/haul-dl/haul/sdk/wire"
 )
 
 // shortestCertificate is what the library takes for one; older plugins put
@@ -40,19 +39,19 @@ func parseHandshake(line []byte) handshake {
 
 // explain says what in the handshake keeps the plugin from being called, nil
 // where it is not the handshake.
-func (h *handshake) explain(name string) error {
+func (h *handshake) explain(c *contract, name string) error {
 	switch version, err := strconv.Atoi(h.contract); {
 	case h.core != strconv.Itoa(plugin.CoreProtocolVersion):
 		return errs.New(errs.PluginIncompatible, "The plugin %s speaks version %.16q of go-plugin's handshake; this haul speaks %d.",
 			name, printable(h.core), plugin.CoreProtocolVersion)
 	case err != nil:
 		return errs.New(errs.PluginIncompatible, "The plugin %s gives no version of haul's contract in its handshake.", name)
-	case version < wire.OldestVersion:
+	case version < c.oldest:
 		return errs.New(errs.PluginIncompatible, "The plugin %s speaks version %d of haul's contract, which is older than %d, the oldest that this haul speaks.",
-			name, version, wire.OldestVersion).WithHint("Install a newer release of the plugin.")
-	case version > wire.ProtocolVersion:
+			name, version, c.oldest).WithHint("Install a newer release of the plugin.")
+	case version > c.newest:
 		return errs.New(errs.PluginIncompatible, "The plugin %s speaks version %d of haul's contract, which is newer than %d, the newest that this haul speaks.",
-			name, version, wire.ProtocolVersion).WithHint("Install a newer haul, or an older release of the plugin.")
+			name, version, c.newest).WithHint("Install a newer haul, or an older release of the plugin.")
 	case h.address == "":
 		return errs.New(errs.PluginIncompatible, "The plugin %s gives half a handshake: no address.", name)
 	case h.protocol != string(plugin.ProtocolGRPC):

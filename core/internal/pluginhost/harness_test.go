@@ -17,6 +17,11 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 )
 
+const (
+	filePrefix    = "haul-downloader-"
+	storagePrefix = "haul-storage-"
+)
+
 // builtPlugin is the path of the misbehaving plugin, built once.
 var builtPlugin string
 

@@ -1,5 +1,5 @@
 // Package pluginhost finds, verifies, starts, configures and supervises plugin
-// processes. One configured downloader is one process.
+// processes. One configured downloader or storage is one process.
 package pluginhost
 
 import (
@@ -12,11 +12,12 @@ import (
 
 // Options configure a Host.
 type Options struct {
-	// Dirs are searched for plugins, in this order: DIR/haul-downloader-NAME and
-	// DIR/NAME/VERSION/haul-downloader-NAME.
+	// Dirs are searched for plugins, in this order: DIR/haul-KIND-NAME and
+	// DIR/NAME/VERSION/haul-KIND-NAME.
 	Dirs []string
-	// Pins holds the SHA-256 that the files of some plugins must have, by the
-	// plugin's name, in lower-case hexadecimal digits.
+	// Pins holds the SHA-256 that the files of some plugins must have, in
+	// lower-case hexadecimal digits: by NAME those of downloaders, by storage-NAME
+	// those of storages.
 	Pins map[string][]string
 	// Watch makes the host look for plugins by itself when something changes in
 	// Dirs, as Rescan does.
@@ -31,16 +32,19 @@ type Options struct {
 	// RuntimeDir is where sockets go, a directory of haul's own; it is made with
 	// mode 0700, and what an earlier host left in it is ended and removed.
 	RuntimeDir string
-	// StateDir has one directory for each downloader, for its driver.
+	// StateDir has one directory for each downloader and storage, for its driver.
 	StateDir string
 	// OnChange is called, never concurrently and without a lock held, when the
 	// status of an instance has changed. It must not block.
-	OnChange func(downloaderID string)
+	OnChange func(id string)
 	Logger   hclog.Logger
 }
 
 // Plugin is one file of a plugin that was found.
 type Plugin struct {
+	// Kind tells which fields of the description count: of a storage those that
+	// storage.Description has, too.
+	Kind Kind
 	downloader.Description
 	Path   string
 	SHA256 string
@@ -59,6 +63,19 @@ type Spec struct {
 	Plugin    string
 	Settings  []byte
 	MaxActive int
+}
+
+// StorageSpec is one storage to run.
+type StorageSpec struct {
+	// ID is the storage's id, Name what people call it.
+	ID, Name string
+	// Plugin is the plugin's name.
+	Plugin   string
+	Settings []byte
+}
+
+func (s StorageSpec) spec() Spec {
+	return Spec{ID: s.ID, Name: s.Name, Plugin: s.Plugin, Settings: s.Settings}
 }
 
 // State is how an instance fares.

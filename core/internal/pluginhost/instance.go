@@ -12,21 +12,21 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/haul-dl/haul/core/internal/failpoint"
-	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // Instance is one downloader that the host keeps running. One goroutine
 // supervises it; the methods may be called concurrently.
 type Instance struct {
-	host   *Host
-	spec   Spec
-	log    hclog.Logger
-	slots  chan struct{} // a place for each call under way
-	ctx    context.Context
-	cancel context.CancelFunc
-	wake   chan struct{} // the catalogue was scanned
-	done   chan struct{} // supervision has ended
+	host     *Host
+	contract *contract
+	spec     Spec
+	log      hclog.Logger
+	slots    chan struct{} // a place for each call under way
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wake     chan struct{} // the catalogue was scanned
+	done     chan struct{} // supervision has ended
 
 	retiring sync.WaitGroup // processes that were replaced and end their calls
 
@@ -38,11 +38,11 @@ type Instance struct {
 	exchange chan struct{}
 }
 
-func newInstance(h *Host, spec Spec) *Instance {
+func newInstance(h *Host, c *contract, spec Spec) *Instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Instance{
-		host: h, spec: spec,
-		log:    h.log.With("plugin", spec.Plugin, "downloader", spec.Name),
+		host: h, contract: c, spec: spec,
+		log:    h.log.With("plugin", spec.Plugin, string(c.kind), spec.Name),
 		slots:  make(chan struct{}, h.tuning.concurrency),
 		ctx:    ctx,
 		cancel: cancel,
@@ -51,6 +51,8 @@ func newInstance(h *Host, spec Spec) *Instance {
 		status: Status{State: StateStarting, Since: time.Now()},
 	}
 }
+
+func (in *Instance) plugin() key { return key{in.contract.kind, in.spec.Plugin} }
 
 // Status returns how the instance fares.
 func (in *Instance) Status() Status {
@@ -79,7 +81,7 @@ func (in *Instance) supervise() {
 	defer in.retiring.Wait()
 	tries := restarts{policy: in.host.tuning.restart, random: in.host.random}
 	for in.ctx.Err() == nil {
-		found, err := in.host.catalog.find(in.spec.Plugin)
+		found, err := in.host.catalog.find(in.plugin())
 		var a *active
 		if err == nil {
 			in.set(StateStarting, in.Status().Err)
@@ -105,7 +107,7 @@ func (in *Instance) start(ctx context.Context, found candidate) (*active, error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := in.host.launcher.launch(ctx, found.binary, in.spec.Plugin, in.log)
+	p, err := in.host.launcher.launch(ctx, found.binary, in.plugin(), in.log)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func (in *Instance) start(ctx context.Context, found candidate) (*active, error)
 // stateDir makes the driver's own directory.
 func (in *Instance) stateDir() (string, error) {
 	if !isDirName(in.spec.ID) {
-		return "", errs.New(errs.InvalidRequest, "The downloader's id is no name of a directory.")
+		return "", errs.New(errs.InvalidRequest, "The id is no name of a directory.")
 	}
 	dir := filepath.Join(in.host.stateDir, in.spec.ID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -133,16 +135,10 @@ func (in *Instance) stateDir() (string, error) {
 }
 
 // configure hands the settings over. The plugin's own errors come back as they are.
-func (p *process) configure(ctx context.Context, spec Spec, stateDir string) (downloader.Driver, error) {
+func (p *process) configure(ctx context.Context, spec Spec, stateDir string) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, p.tuning.configureTimeout)
 	defer cancel()
-	driver, err := p.remote.Configure(limited, downloader.Config{
-		DownloaderID: spec.ID,
-		Settings:     spec.Settings,
-		StateDir:     stateDir,
-		MaxActive:    spec.MaxActive,
-		Logger:       p.log,
-	})
+	driver, err := p.remote.configure(limited, spec, stateDir, p.log)
 	switch {
 	case err == nil:
 		return driver, nil
@@ -298,7 +294,7 @@ func (in *Instance) giveUp(found candidate, err error, tries *restarts) {
 
 // hasChanged reports whether the catalogue has something else than found.
 func (in *Instance) hasChanged(found candidate) bool {
-	now, _ := in.host.catalog.find(in.spec.Plugin) // its error is a part of now
+	now, _ := in.host.catalog.find(in.plugin()) // its error is a part of now
 	return !now.same(found)
 }
 

@@ -16,22 +16,20 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// filePrefix begins the file name of every plugin.
-const filePrefix = "haul-downloader-"
-
 var (
 	pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
-	fileName   = regexp.MustCompile(`^` + filePrefix + `([a-z0-9][a-z0-9-]{0,63})$`)
+	fileName   = regexp.MustCompile(`^haul-(downloader|storage)-([a-z0-9][a-z0-9-]{0,63})$`)
 )
 
 // place is where a plugin may be:
 //
-//	DIR/haul-downloader-NAME
-//	DIR/NAME/VERSION/haul-downloader-NAME
+//	DIR/haul-KIND-NAME
+//	DIR/NAME/VERSION/haul-KIND-NAME
 type place struct {
-	name, path string
-	version    string // of the second form, "" for the first
-	order      int    // among all places; the first directory's come first
+	key
+	path    string
+	version string // of the second form, "" for the first
+	order   int    // among all places; the first directory's come first
 }
 
 // places looks for files with a plugin's name. An error means that a directory
@@ -59,7 +57,7 @@ func placesIn(dir string) ([]place, error) {
 	var failed error
 	for _, e := range entries {
 		if m := fileName.FindStringSubmatch(e.Name()); m != nil {
-			out = append(out, place{name: m[1], path: filepath.Join(dir, e.Name())})
+			out = append(out, place{key: key{Kind(m[1]), m[2]}, path: filepath.Join(dir, e.Name())})
 		} else if pluginName.MatchString(e.Name()) && isFolder(dir, e) {
 			found, err := versionsIn(dir, e.Name())
 			out = append(out, found...)
@@ -76,12 +74,14 @@ func versionsIn(dir, name string) ([]place, error) {
 	}
 	var out []place
 	for _, e := range entries {
-		path := filepath.Join(dir, name, e.Name(), filePrefix+name)
 		if semantic(e.Name()) == "" || !isFolder(filepath.Join(dir, name), e) {
 			continue
 		}
-		if _, err := os.Lstat(path); err == nil {
-			out = append(out, place{name: name, path: path, version: e.Name()})
+		for _, kind := range []Kind{KindDownloader, KindStorage} {
+			path := filepath.Join(dir, name, e.Name(), prefixOf(kind)+name)
+			if _, err := os.Lstat(path); err == nil {
+				out = append(out, place{key: key{kind, name}, path: path, version: e.Name()})
+			}
 		}
 	}
 	return out, nil

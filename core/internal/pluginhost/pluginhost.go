@@ -15,6 +15,7 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/storage"
 )
 
 // Host runs the plugins of one node. Its methods may be called concurrently.
@@ -151,15 +152,22 @@ func (h *Host) Plugins() []Plugin { return h.catalog.list() }
 // ID that is open already is the caller's mistake: close that one first. Such
 // an instance, and one of a closed host, is in StateFailed with errs.InUse or
 // errs.Unavailable for ever.
-func (h *Host) Open(spec Spec) *Instance {
-	in := newInstance(h, spec)
+func (h *Host) Open(spec Spec) *Instance { return h.open(downloaders, spec) }
+
+// OpenStorage is Open for a storage.
+func (h *Host) OpenStorage(spec StorageSpec) *StorageInstance {
+	return &StorageInstance{h.open(storages, spec.spec())}
+}
+
+func (h *Host) open(c *contract, spec Spec) *Instance {
+	in := newInstance(h, c, spec)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closed:
 		in.refuse(errClosed())
 	case h.instances[spec.ID] != nil:
-		in.refuse(errs.New(errs.InUse, "The downloader %s runs already.", spec.Name))
+		in.refuse(errs.New(errs.InUse, "The %s %s runs already.", c.kind, spec.Name))
 	default:
 		h.instances[spec.ID] = in
 		h.running.Go(in.supervise)
@@ -167,16 +175,17 @@ func (h *Host) Open(spec Spec) *Instance {
 	return in
 }
 
-// Discard removes what the driver of a downloader that is gone has kept. One
+// Discard removes what the driver of a downloader or storage that is gone has
+// kept. One
 // that is open is the caller's mistake: errs.InUse.
 func (h *Host) Discard(id string) error {
 	if !isDirName(id) {
-		return errs.New(errs.InvalidRequest, "The downloader's id is no name of a directory.")
+		return errs.New(errs.InvalidRequest, "The id is no name of a directory.")
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.instances[id] != nil {
-		return errs.New(errs.InUse, "The downloader still runs.")
+		return errs.New(errs.InUse, "It still runs.")
 	}
 	if err := os.RemoveAll(filepath.Join(h.stateDir, id)); err != nil {
 		return errs.Wrap(err, errs.Unavailable, "The plugin's state directory cannot be removed.")
@@ -204,17 +213,39 @@ func (h *Host) forget(in *Instance) {
 // TryOut lends a driver with these settings to use, by a process and a state
 // directory of its own, which are gone when it returns. Errors: those of use and
 // of Configure as they are, and those of a start.
-func (h *Host) TryOut(ctx context.Context, spec Spec, use func(context.Context, downloader.Driver) error) (err error) {
+func (h *Host) TryOut(ctx context.Context, spec Spec, use func(context.Context, downloader.Driver) error) error {
+	return h.tryOut(ctx, downloaders, spec, func(ctx context.Context, p *process, driver any) error {
+		d, ok := driver.(downloader.Driver)
+		if !ok {
+			return errNotOffered()
+		}
+		return use(ctx, lent{d, p.desc.Capabilities})
+	})
+}
+
+// TryOutStorage is TryOut for a storage.
+func (h *Host) TryOutStorage(ctx context.Context, spec StorageSpec, use func(context.Context, storage.Driver) error) error {
+	return h.tryOut(ctx, storages, spec.spec(), func(ctx context.Context, _ *process, driver any) error {
+		d, ok := driver.(storage.Driver)
+		if !ok {
+			return errNotOffered()
+		}
+		return use(ctx, d)
+	})
+}
+
+func (h *Host) tryOut(ctx context.Context, c *contract, spec Spec, use func(context.Context, *process, any) error) (err error) {
+	plugged := key{c.kind, spec.Plugin}
 	ctx, end, err := h.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	found, err := h.catalog.find(spec.Plugin)
+	found, err := h.catalog.find(plugged)
 	if err != nil {
 		return err
 	}
-	p, err := h.launcher.launch(ctx, found.binary, spec.Plugin, h.log.With("plugin", spec.Plugin, "downloader", spec.Name))
+	p, err := h.launcher.launch(ctx, found.binary, plugged, h.log.With("plugin", spec.Plugin, string(c.kind), spec.Name))
 	if err != nil {
 		return err
 	}
@@ -226,14 +257,14 @@ func (h *Host) TryOut(ctx context.Context, spec Spec, use func(context.Context, 
 	return p.tryOut(ctx, spec, dir, use)
 }
 
-func (p *process) tryOut(ctx context.Context, spec Spec, stateDir string, use func(context.Context, downloader.Driver) error) error {
+func (p *process) tryOut(ctx context.Context, spec Spec, stateDir string, use func(context.Context, *process, any) error) error {
 	driver, err := p.configure(ctx, spec, stateDir)
 	if err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, p.tuning.tryOutTimeout)
 	defer cancel()
-	err = use(limited, lent{driver, p.desc.Capabilities})
+	err = use(limited, p, driver)
 	if errs.Is(err, errs.PluginCrashed) && p.endedByItself() {
 		return p.exitError("ended during the test")
 	}
@@ -252,12 +283,16 @@ func (l lent) Test(ctx context.Context) (downloader.TestResult, error) {
 	if !slices.Contains(l.offers, downloader.CapabilityTest) {
 		return downloader.TestResult{}, errNotOffered()
 	}
-	return test(ctx, l.Driver)
+	t, ok := l.Driver.(downloader.Tester)
+	if !ok {
+		return downloader.TestResult{}, errNotOffered()
+	}
+	return t.Test(ctx)
 }
 
 // describe starts a plugin for a moment.
-func (h *Host) describe(ctx context.Context, b binary, name string) (downloader.Description, error) {
-	p, err := h.launcher.launch(ctx, b, name, h.log.With("plugin", name))
+func (h *Host) describe(ctx context.Context, b binary, plugged key) (downloader.Description, error) {
+	p, err := h.launcher.launch(ctx, b, plugged, h.log.With("plugin", plugged.name))
 	if err != nil {
 		return downloader.Description{}, err
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
-	"github.com/haul-dl/haul/sdk/wire"
 )
 
 // errKilled marks the end of a process by a SIGKILL that was not ours, which
@@ -26,15 +25,16 @@ var errKilled = errors.New("killed from outside")
 // process is one start of a plugin that is ready to be called. It has one
 // owner, who calls stop once.
 type process struct {
-	name   string
-	tuning tuning
-	log    hclog.Logger
-	dir    processDir
-	run    *procRunner
-	client *plugin.Client
-	conn   *grpc.ClientConn
-	remote *wire.Client
-	desc   downloader.Description
+	contract *contract
+	name     string
+	tuning   tuning
+	log      hclog.Logger
+	dir      processDir
+	run      *procRunner
+	client   *plugin.Client
+	conn     *grpc.ClientConn
+	remote   peer
+	desc     downloader.Description
 }
 
 // launcher starts processes.
@@ -44,11 +44,11 @@ type launcher struct {
 	runtime *runtimeDir
 }
 
-// launch starts the binary of the plugin called name, and returns when it has
+// launch starts the binary of a plugin, and returns when it has
 // described itself. Errors: errs.PluginUntrusted (changed file),
 // errs.PluginIncompatible, errs.PluginCrashed, errs.PluginHung,
 // errs.Unavailable (this machine is in trouble), errs.Canceled.
-func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.Logger) (_ *process, err error) {
+func (l *launcher) launch(ctx context.Context, b binary, plugged key, log hclog.Logger) (_ *process, err error) {
 	file, err := b.open()
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.
 	}
 	relay := newRelay(log, l.tuning)
 	p := &process{
-		name: name, tuning: l.tuning, log: log, dir: dir,
+		contract: contractOf(plugged.kind), name: plugged.name, tuning: l.tuning, log: log, dir: dir,
 		run: newRunner(file, dir, pluginEnv(os.Environ()), l.spawner, relay, l.tuning),
 	}
 	p.client = plugin.NewClient(p.clientConfig(relay))
@@ -81,8 +81,8 @@ func (l *launcher) launch(ctx context.Context, b binary, name string, log hclog.
 // clientConfig is made anew for each start: the library keeps state in it.
 func (p *process) clientConfig(relay *relay) *plugin.ClientConfig {
 	config := &plugin.ClientConfig{
-		HandshakeConfig:  wire.Handshake,
-		VersionedPlugins: wire.VersionedPlugins(nil),
+		HandshakeConfig:  p.contract.handshake,
+		VersionedPlugins: p.contract.sets(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
@@ -135,14 +135,14 @@ func (p *process) connect(ctx context.Context) error {
 }
 
 func (p *process) dispense(protocol plugin.ClientProtocol) error {
-	raw, err := protocol.Dispense(wire.PluginName)
+	raw, err := protocol.Dispense(p.contract.dispenses)
 	if err != nil {
-		return errs.Wrap(err, errs.PluginIncompatible, "The plugin %s does not serve downloads.", p.name)
+		return errs.Wrap(err, errs.PluginIncompatible, "The plugin %s does not serve a %s.", p.name, p.contract.kind)
 	}
 	client, ok := protocol.(*plugin.GRPCClient)
-	remote, ok2 := raw.(*wire.Client)
+	remote, ok2 := p.contract.adopt(raw)
 	if !ok || !ok2 {
-		return errs.New(errs.PluginIncompatible, "The plugin %s does not serve downloads.", p.name)
+		return errs.New(errs.PluginIncompatible, "The plugin %s does not serve a %s.", p.name, p.contract.kind)
 	}
 	p.conn, p.remote = client.Conn, remote
 	return nil
@@ -153,11 +153,11 @@ func (p *process) dispense(protocol plugin.ClientProtocol) error {
 func (p *process) describe(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, p.tuning.describeTimeout)
 	defer cancel()
-	desc, err := p.remote.Describe(limited)
+	desc, err := p.remote.describe(limited)
 	switch {
 	case err == nil && desc.Name != p.name:
-		return errs.New(errs.PluginIncompatible, "The plugin calls itself %q, but its file is named %q.", desc.Name, filePrefix+p.name).
-			WithHint("Rename the file to %s.", filePrefix+desc.Name)
+		return errs.New(errs.PluginIncompatible, "The plugin calls itself %q, but its file is named %q.", desc.Name, p.contract.fileOf(p.name)).
+			WithHint("Rename the file to %s.", p.contract.fileOf(desc.Name))
 	case err == nil:
 		p.desc = desc
 		return nil
@@ -185,7 +185,7 @@ func (p *process) explainStart(ctx context.Context, err error) error {
 	}
 	shaken := p.run.shaken.Load()
 	if shaken != nil {
-		if why := shaken.explain(p.name); why != nil {
+		if why := shaken.explain(p.contract, p.name); why != nil {
 			return why
 		}
 	}

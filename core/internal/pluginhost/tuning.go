@@ -34,6 +34,7 @@ type tuning struct {
 	testTimeout   time.Duration
 	tryOutTimeout time.Duration
 	listTimeout   time.Duration
+	statTimeout   time.Duration // and space
 }
 
 func defaultTuning() tuning {
@@ -73,5 +74,6 @@ func defaultTuning() tuning {
 		testTimeout:   30 * time.Second,
 		tryOutTimeout: time.Minute,
 		listTimeout:   30 * time.Second,
+		statTimeout:   time.Minute,
 	}
 }

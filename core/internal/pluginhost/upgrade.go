@@ -55,7 +55,7 @@ func (t *tenure) consider(due bool) error {
 	if u.started != nil {
 		return nil // it is looked at again when that has come to an end
 	}
-	now, err := t.in.host.catalog.find(t.in.spec.Plugin)
+	now, err := t.in.host.catalog.find(t.in.plugin())
 	switch {
 	case err != nil:
 		return nil //nolint:nilerr // what runs is better than what cannot be started

@@ -87,7 +87,7 @@ func (w *watcher) concerns(e fsnotify.Event) bool {
 		case 2:
 			return semantic(parts[1]) != ""
 		default:
-			return parts[2] == filePrefix+parts[0]
+			return parts[2] == prefixOf(KindDownloader)+parts[0] || parts[2] == prefixOf(KindStorage)+parts[0]
 		}
 	}
 	return false

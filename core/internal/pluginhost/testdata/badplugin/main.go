@@ -1,5 +1,6 @@
 // Command badplugin is a plugin that misbehaves on demand: at its start in the
 // way that its file name says, and later in the way that a source's URI says.
+// Named as a plugin of storages it is a scripted one.
 package main
 
 import (
@@ -21,9 +22,14 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/pluginmain"
+	"github.com/haul-dl/haul/sdk/plugintest/scriptedstorage"
 )
 
 func main() {
+	if name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "haul-storage-"); ok {
+		pluginmain.ServeStorage(scriptedstorage.Plugin{Name: name, Version: "1.0.0"})
+		return
+	}
 	p := &bad{
 		name:   strings.TrimPrefix(filepath.Base(os.Args[0]), "haul-downloader-"),
 		stdout: os.Stdout, stderr: os.Stderr, // Serve replaces both
