@@ -148,7 +148,7 @@ func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, seen *observa
 			continue
 		}
 		if !ends {
-			leaveOthers(job, t)
+			leave(job, t)
 		}
 		if contentDone(t) && (ends || job.ContentOf != t.ID) {
 			if err := tx.DeleteContent(t.ID); err != nil {
@@ -186,10 +186,11 @@ func (s *Service) observeTask(tx *store.Tx, t *core.Task, o *core.ObservedJob) (
 	return true, tx.PutTask(t)
 }
 
-// leaveOthers takes a task that needs its job no more off it, where the job goes
-// on for others. The last one leaves by the job's own end.
-func leaveOthers(job *core.Job, t *core.Task) {
-	if (t.State.Ended() || t.Job != job.ID) && len(job.Deliveries) > 1 && job.Delivery(t.ID) != nil {
+// leave takes a task that needs its job no more off it. Where the last one has
+// all that it wanted, the job ends by itself.
+func leave(job *core.Job, t *core.Task) {
+	over := t.State.Ended() || t.Job != job.ID
+	if over && job.Delivery(t.ID) != nil && (len(job.Deliveries) > 1 || t.State != core.StateCompleted) {
 		job.Leave(t.ID)
 	}
 }

@@ -32,7 +32,8 @@ type world struct {
 	store   *store.Store
 	reg     *registry
 	service *Service
-	retries int // Options.RetryLimit
+	retries int  // Options.RetryLimit
+	still   bool // nothing happens by itself
 	admin   context.Context
 	alice   context.Context
 	bob     context.Context
@@ -159,7 +160,9 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.service.Start()
+	if !w.still {
+		w.service.Start()
+	}
 }
 
 func (w *world) close() {
