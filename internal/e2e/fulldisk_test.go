@@ -4,6 +4,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +40,7 @@ func onTmpfs(t *testing.T, data, dir, mountOptions string) Options {
 	return o
 }
 
-func TestAFullDiskFailsTheDownloadWithItsReason(t *testing.T) {
+func TestADownloadThatTheDiskCannotHoldFailsWithItsReason(t *testing.T) {
 	web := lab.StartWeb(t)
 	data := t.TempDir()
 	s := Start(t, onTmpfs(t, data, filepath.Join(data, "node", "jobs"), "size=1m"))
@@ -49,6 +52,61 @@ func TestAFullDiskFailsTheDownloadWithItsReason(t *testing.T) {
 	s.WaitCompleted(30*time.Second, small.ID)
 	if _, err := os.Stat(filepath.Join(s.Home(), "a.bin")); !os.IsNotExist(err) {
 		t.Errorf("a part of the file was delivered: %v", err)
+	}
+}
+
+// fill leaves so much free on a file system that the server sees at dir, and
+// returns a function that makes room again.
+func (s *Server) fill(dir string, leave int64) (empty func()) {
+	s.t.Helper()
+	// The server may see it in a name space of its own.
+	seen := filepath.Join("/proc", strconv.Itoa(s.PID()), "root", dir)
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(seen, &fs); err != nil {
+		s.t.Fatal(err)
+	}
+	filler := filepath.Join(seen, "filler")
+	if err := os.WriteFile(filler, make([]byte, int64(fs.Bavail)*fs.Bsize-leave), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(filler); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// waitForSpace waits until a task says that it waits for free space.
+func (s *Server) waitForSpace(id string) {
+	s.t.Helper()
+	WaitFor(s.t, 30*time.Second, "the task to wait for space", func() bool {
+		task := s.Task(id)
+		if task.Ended() || task.State == "paused" {
+			s.t.Fatalf("%s, %+v", task.State, task.Error)
+		}
+		return task.Waiting != nil && task.Waiting.Code == "waiting_for_space" && strings.Contains(task.Waiting.Message, "more")
+	})
+}
+
+func TestADiskThatSomebodyFillsHoldsDownloadsBackUntilThereIsRoom(t *testing.T) {
+	web := lab.StartWeb(t)
+	data := t.TempDir()
+	dir := filepath.Join(data, "node", "jobs")
+	s := Start(t, onTmpfs(t, data, dir, "size=64m")) // 5 % of it is the mark
+	running := s.Add(web.URL + "/slow/300000/3000000/running.bin")[0]
+	WaitFor(t, 30*time.Second, "the download to begin", func() bool { return s.Task(running.ID).Progress.DoneBytes > 0 })
+	empty := s.fill(dir, 2<<20)
+	s.waitForSpace(running.ID)
+	WaitFor(t, 30*time.Second, "the downloader to stop", func() bool { return s.Task(running.ID).Progress.DownloadRate == 0 })
+	next := s.Add(web.URL + "/bytes/100000/next.bin")[0]
+	s.waitForSpace(next.ID)
+	s.waitForSpace(running.ID)
+	empty()
+	s.WaitCompleted(60*time.Second, running.ID, next.ID)
+	for name, size := range map[string]int64{"running.bin": 3000000, "next.bin": 100000} {
+		if info, err := os.Stat(filepath.Join(s.Home(), name)); err != nil || info.Size() != size {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
 	}
 }
 
