@@ -70,10 +70,10 @@ func (n *node) changedOrders(ctx context.Context) (*core.Orders, error) {
 	return o, nil
 }
 
-// desiredJob adds the uploaded bytes to a job.
+// desiredJob adds the bytes of a torrent or metalink file to a job.
 func (n *node) desiredJob(ctx context.Context, job *core.Job) (*core.DesiredJob, error) {
 	d := &core.DesiredJob{Job: *job}
-	if !job.Source.Uploaded || job.Wish == core.JobRemove {
+	if !job.Source.Stored() || job.Wish == core.JobRemove {
 		return d, nil
 	}
 	content, err := n.service.store.Content(ctx, job.ContentOf)
