@@ -129,9 +129,12 @@ func shorten(s string, n int) string {
 	return s
 }
 
-// note says why nothing moves, or what went wrong.
+// note says why nothing moves, or what went wrong. A queued task has an error
+// where it is tried again: then what it waits for tells more.
 func note(t *client.Task) string {
 	switch {
+	case t.State == client.StateQueued && t.Waiting != nil:
+		return t.Waiting.Message
 	case t.Error != nil:
 		return fmt.Sprintf("%s (%s)", t.Error.Message, t.Error.Code)
 	case t.Waiting != nil:

@@ -96,6 +96,7 @@ type (
 
 // The states of a task, the actions on many, and the order of a list.
 const (
+	StateQueued    = apigen.TaskStateQueued
 	StateCompleted = apigen.TaskStateCompleted
 	StateSeeding   = apigen.TaskStateSeeding
 	StateHeld      = apigen.TaskStateHeld
