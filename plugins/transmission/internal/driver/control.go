@@ -98,42 +98,43 @@ func (d *Driver) SelectFiles(ctx context.Context, ref downloader.Ref, files []in
 		m.selection, m.whole = nil, false
 		m.order(func(o *orders) { o.Files = files })
 	})
-	switch {
-	case !changed:
+	if !changed {
 		return nil
-	case t.phase() == downloader.PhaseComplete:
-		return d.goOn(ctx, h.Hash)
 	}
 	return d.noticeSelection(ctx, ref, t)
 }
 
-// goOn starts what stopped when it was complete, where that is not so any more.
-func (d *Driver) goOn(ctx context.Context, hash string) error {
-	t, err := d.torrent(ctx, hash)
-	if err != nil || t == nil || t.left == 0 {
-		return err
-	}
-	return d.call(ctx, "torrent-start-now", ids(hash))
-}
-
 // forgetsToLook is the version of the interface of Transmission 4.1.0-beta.2, as
 // in Debian 13: while it loads, it goes on with the files that were wanted when
-// it was started (seen there; 4.1.4 does not).
+// it was started (seen there; 4.1.4 does so no more, but while it seeds).
 const forgetsToLook = 18
 
-// noticeSelection lets a daemon that needs it begin anew with other files.
-func (d *Driver) noticeSelection(ctx context.Context, ref downloader.Ref, t *torrent) error {
+// noticeSelection lets a daemon that needs it begin anew with other files, and
+// starts what had stopped because it was complete, and is so no more. before is
+// the torrent as it was.
+func (d *Driver) noticeSelection(ctx context.Context, ref downloader.Ref, before *torrent) error {
 	server, err := d.client.Server(ctx)
 	if err != nil {
 		return err
 	}
-	if server.RPC != forgetsToLook || t.status == stopped {
+	if before.phase().HasData() {
+		now, err := d.torrent(ctx, before.hash)
+		if err != nil || now == nil || now.left == 0 {
+			return err
+		}
+	}
+	switch {
+	case before.phase() == downloader.PhaseComplete:
+		return d.Resume(ctx, ref)
+	case before.status == stopped:
 		return nil
+	case server.RPC == forgetsToLook, server.RPC > forgetsToLook && before.status == seeds:
+		if err := d.Pause(ctx, ref); err != nil {
+			return err
+		}
+		return d.Resume(ctx, ref)
 	}
-	if err := d.Pause(ctx, ref); err != nil {
-		return err
-	}
-	return d.Resume(ctx, ref)
+	return nil
 }
 
 // selectFiles makes files wanted, and no others. To the daemon an empty list is
