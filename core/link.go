@@ -150,6 +150,10 @@ type ObservedStorage struct {
 	FreeBytes, TotalBytes int64
 	// PluginPID is the plugin's process on the node, 0 when none runs.
 	PluginPID int
+	// PluginVersion is that of the running plugin; empty when none runs.
+	PluginVersion string
+	// Restarts counts the starts of the plugin process after the first.
+	Restarts int
 }
 
 // ObservedDownloader is how a node finds one downloader.

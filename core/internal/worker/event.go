@@ -18,8 +18,9 @@ type ordered struct {
 // connected begins a session.
 type connected struct{ session *session }
 
-// instanceChanged says that an instance's status has changed.
-type instanceChanged struct{ id core.DownloaderID }
+// instanceChanged says that the status of an instance has changed, of a
+// downloader or a storage.
+type instanceChanged struct{ id string }
 
 // instanceClosed says that an instance has ended, so that its ID is free.
 type instanceClosed struct{ instance Instance }

@@ -26,6 +26,9 @@ type fakeHost struct {
 	mu        sync.Mutex // guards open and all instances
 	open      map[string]*fakeInstance
 	discarded []string
+	// storages are the running ones; what is in them outlives a restart of their
+	// plugin.
+	storages map[string]*fakeStorage
 }
 
 type fakeInstance struct {
@@ -43,7 +46,7 @@ func (h *fakeHost) Plugins() []pluginhost.Plugin {
 		d.Capabilities = append(d.Capabilities, downloader.CapabilitySetLimits)
 	}
 	d.Capabilities = append(d.Capabilities, h.capabilities...)
-	return []pluginhost.Plugin{{Description: d, Path: "/plugins/scripted", SHA256: "00"}}
+	return []pluginhost.Plugin{{Kind: pluginhost.KindDownloader, Description: d, Path: "/plugins/scripted", SHA256: "00"}}
 }
 
 func (h *fakeHost) Open(spec pluginhost.Spec) Instance {

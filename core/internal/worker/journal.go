@@ -16,7 +16,7 @@ import (
 //	job/<id>          record, its options sealed
 //	content/<id>      the torrent or metalink file of a job, as it is
 //	downloader/<id>   downloaderRecord
-//	storage/<id>      core.DesiredStorage
+//	storage/<id>      storageRecord
 //	orphan/<kind>/…   orphan
 //
 // A record is a version byte and JSON.
@@ -40,6 +40,12 @@ type journal struct {
 type downloaderRecord struct {
 	core.DesiredDownloader
 	Settings []byte `json:"sealed_settings"`
+}
+
+// storageRecord is a core.DesiredStorage with sealed settings.
+type storageRecord struct {
+	core.DesiredStorage
+	Settings []byte `json:"sealed_settings,omitempty"`
 }
 
 // changes gathers what one commit writes.
@@ -85,6 +91,15 @@ func (c *changes) putDownloader(box Box, d core.DesiredDownloader) error {
 	r.Settings = box.Seal(d.Settings, []byte(keyDownloader+string(d.ID)))
 	r.DesiredDownloader.Settings = nil
 	return c.put(keyDownloader+string(d.ID), &r)
+}
+
+func (c *changes) putStorage(box Box, s core.DesiredStorage) error {
+	r, key := storageRecord{DesiredStorage: s}, keyStorage+string(s.ID)
+	r.DesiredStorage.Settings = nil
+	if len(s.Settings) > 0 {
+		r.Settings = box.Seal(s.Settings, []byte(key))
+	}
+	return c.put(key, &r)
 }
 
 // commit writes everything at once; it is on the disk when it returns.
@@ -140,12 +155,12 @@ func (n *Node) load(ctx context.Context) error {
 		return err
 	}
 	err := n.journal.each(ctx, keyStorage, func(id string, value []byte) error {
-		var s core.DesiredStorage
-		if err := decode(value, &s); err != nil {
+		s, err := n.journal.storage(id, value)
+		if err != nil {
 			bad(err, keyStorage, id)
 			return nil
 		}
-		n.storages[s.ID] = s
+		n.storages[s.ID] = newDepot(s)
 		return nil
 	})
 	if err != nil {
@@ -201,4 +216,19 @@ func (l *journal) downloader(id string, value []byte) (core.DesiredDownloader, e
 	}
 	r.DesiredDownloader.Settings = settings
 	return r.DesiredDownloader, nil
+}
+
+func (l *journal) storage(id string, value []byte) (core.DesiredStorage, error) {
+	var r storageRecord
+	if err := decode(value, &r); err != nil {
+		return core.DesiredStorage{}, err
+	}
+	if len(r.Settings) > 0 {
+		settings, err := l.box.Open(r.Settings, []byte(keyStorage+id))
+		if err != nil {
+			return core.DesiredStorage{}, err
+		}
+		r.DesiredStorage.Settings = settings
+	}
+	return r.DesiredStorage, nil
 }

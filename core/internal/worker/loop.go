@@ -23,7 +23,7 @@ const (
 type state struct {
 	jobs     map[core.JobID]*job
 	backends map[core.DownloaderID]*backend
-	storages map[core.StorageID]core.DesiredStorage
+	storages map[core.StorageID]*depot
 	// unreadable are keys of the journal that were left where they are.
 	unreadable map[string]bool
 
@@ -44,6 +44,7 @@ type state struct {
 	dirty                          map[core.JobID]struct{} // to be reported
 	reported                       map[core.JobID]core.ObservedJob
 	downloadersDirty, pluginsDirty bool
+	storagesDirty                  bool
 
 	guards
 }
@@ -52,7 +53,7 @@ func newState() state {
 	return state{
 		jobs:     map[core.JobID]*job{},
 		backends: map[core.DownloaderID]*backend{},
-		storages: map[core.StorageID]core.DesiredStorage{},
+		storages: map[core.StorageID]*depot{},
 		touched:  map[core.JobID]struct{}{}, unsaved: map[core.JobID]struct{}{},
 		unreadable: map[string]bool{},
 		deliveries: pool{limit: deliveriesAtOnce}, removals: pool{limit: removalsAtOnce},
@@ -120,6 +121,7 @@ func (n *Node) turn(now time.Time) {
 	for _, b := range n.backends {
 		n.drive(b, now)
 	}
+	n.driveStorages(now)
 	n.publish()
 	if len(n.timers) > 0 {
 		n.wakeAt(n.timers[0].at)

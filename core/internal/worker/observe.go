@@ -225,7 +225,7 @@ func (n *Node) observedPlugins() []core.ObservedPlugin {
 	found := n.host.Plugins()
 	out := make([]core.ObservedPlugin, 0, len(found))
 	for _, p := range found {
-		o := core.ObservedPlugin{Kind: core.PluginDownloader, Description: p.Description, Path: p.Path, SHA256: p.SHA256, Active: p.Active}
+		o := core.ObservedPlugin{Kind: core.PluginKind(p.Kind), Description: p.Description, Path: p.Path, SHA256: p.SHA256, Active: p.Active}
 		if p.Err != nil {
 			o.Failure = core.NewFailure(p.Err, n.now())
 		}
@@ -239,10 +239,10 @@ func (n *Node) observedPlugins() []core.ObservedPlugin {
 func (n *Node) publish() {
 	if n.session == nil || n.session.isClosed() {
 		clear(n.dirty)
-		n.downloadersDirty, n.pluginsDirty = false, false
+		n.downloadersDirty, n.pluginsDirty, n.storagesDirty = false, false, false
 		return
 	}
-	if len(n.dirty) == 0 && !n.downloadersDirty && !n.pluginsDirty {
+	if len(n.dirty) == 0 && !n.downloadersDirty && !n.pluginsDirty && !n.storagesDirty {
 		return
 	}
 	r := core.Report{Jobs: make([]core.ObservedJob, 0, len(n.dirty))}
@@ -258,7 +258,10 @@ func (n *Node) publish() {
 	if n.pluginsDirty {
 		r.Plugins = n.observedPlugins()
 	}
-	n.downloadersDirty, n.pluginsDirty = false, false
+	if n.storagesDirty {
+		r.Storages = n.observedStorages()
+	}
+	n.downloadersDirty, n.pluginsDirty, n.storagesDirty = false, false, false
 	n.session.fold(&r)
 }
 

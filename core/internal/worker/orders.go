@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"reflect"
-
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -37,28 +35,6 @@ func (n *Node) onOrders(e ordered) {
 	}
 	for id := range wanted {
 		n.failWithoutDownloader(n.jobs[id])
-	}
-}
-
-func (n *Node) orderStorages(o *core.Orders) {
-	wanted := map[core.StorageID]bool{}
-	for _, s := range o.Storages {
-		wanted[s.ID] = true
-		if reflect.DeepEqual(n.storages[s.ID], s) {
-			continue
-		}
-		n.storages[s.ID] = s
-		n.storageChanged(s.ID)
-		n.put(keyStorage+string(s.ID), s)
-	}
-	if !o.Full && !o.AllStorages {
-		return
-	}
-	for id := range n.storages {
-		if !wanted[id] {
-			delete(n.storages, id)
-			n.pending.delete(keyStorage + string(id))
-		}
 	}
 }
 

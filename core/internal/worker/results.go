@@ -37,11 +37,15 @@ func (n *Node) handle(e event) {
 	case tested:
 		n.onTested(e)
 	case instanceChanged:
-		if b := n.backends[e.id]; b != nil {
-			n.look(b)
-		}
+		n.onInstanceChanged(e.id)
 	case instanceClosed:
 		n.onClosed(e)
+	case storageClosed:
+		n.onStorageClosed(e)
+	case storageTested:
+		n.onStorageTested(e)
+	case storageTestAsked:
+		n.onStorageTestAsked(e)
 	case connected:
 		n.onConnected(e.session)
 	case pluginsScanned:
@@ -50,6 +54,15 @@ func (n *Node) handle(e event) {
 		n.onTestAsked(e)
 	default:
 		n.onGuardEvent(e)
+	}
+}
+
+// onInstanceChanged looks at what a plugin's process was started for.
+func (n *Node) onInstanceChanged(id string) {
+	if b := n.backends[core.DownloaderID(id)]; b != nil {
+		n.look(b)
+	} else if k := n.storages[core.StorageID(id)]; k != nil {
+		n.lookAtStorage(k)
 	}
 }
 

@@ -42,6 +42,7 @@ type session struct {
 	jobs        map[core.JobID]core.ObservedJob
 	downloaders []core.ObservedDownloader
 	plugins     []core.ObservedPlugin
+	storages    []core.ObservedStorage
 }
 
 var _ core.Session = (*session)(nil)
@@ -91,6 +92,9 @@ func (s *session) fold(r *core.Report) {
 	if r.Plugins != nil {
 		s.plugins = r.Plugins
 	}
+	if r.Storages != nil {
+		s.storages = r.Storages
+	}
 	select {
 	case s.changed <- struct{}{}:
 	default:
@@ -104,14 +108,14 @@ func (s *session) take() *core.Report {
 		return nil
 	}
 	r := &core.Report{
-		Full: s.full, Downloaders: s.downloaders, Plugins: s.plugins,
+		Full: s.full, Downloaders: s.downloaders, Plugins: s.plugins, Storages: s.storages,
 		Jobs: make([]core.ObservedJob, 0, len(s.jobs)),
 	}
 	for _, j := range s.jobs {
 		r.Jobs = append(r.Jobs, j)
 	}
 	clear(s.jobs)
-	s.full, s.something, s.downloaders, s.plugins = false, false, nil, nil
+	s.full, s.something, s.downloaders, s.plugins, s.storages = false, false, nil, nil, nil
 	return r
 }
 
@@ -147,7 +151,7 @@ func (n *Node) onConnected(s *session) {
 	n.session = s
 	r := &core.Report{
 		Full: true, Jobs: make([]core.ObservedJob, 0, len(n.jobs)),
-		Downloaders: n.observedDownloaders(), Plugins: n.observedPlugins(),
+		Downloaders: n.observedDownloaders(), Plugins: n.observedPlugins(), Storages: n.observedStorages(),
 	}
 	for _, j := range n.jobs {
 		if !j.changed {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/core/internal/worker/folderprobe"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -121,7 +122,7 @@ func (n *Node) probe(ctx context.Context, d downloader.Driver, want core.Desired
 // sourcesOf returns what a plugin takes.
 func (n *Node) sourcesOf(plugin string) []downloader.SourceKind {
 	for _, p := range n.host.Plugins() {
-		if p.Name == plugin && p.Err == nil {
+		if p.Kind != pluginhost.KindStorage && p.Name == plugin && p.Err == nil {
 			return p.Sources
 		}
 	}

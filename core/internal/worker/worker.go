@@ -27,6 +27,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/storage"
 )
 
 // Host runs plugins. FromPluginHost makes one of a *pluginhost.Host.
@@ -36,6 +37,8 @@ type Host interface {
 	Open(spec pluginhost.Spec) Instance
 	Discard(id string) error
 	TryOut(ctx context.Context, spec pluginhost.Spec, use func(context.Context, downloader.Driver) error) error
+	OpenStorage(spec pluginhost.StorageSpec) StorageInstance
+	TryOutStorage(ctx context.Context, spec pluginhost.StorageSpec, use func(context.Context, storage.Driver) error) error
 }
 
 // Instance is one downloader that a Host keeps running.
@@ -172,6 +175,9 @@ func (n *Node) Start(ctx context.Context) error {
 	for _, b := range n.backends {
 		n.open(b)
 	}
+	for _, k := range n.storages {
+		n.openStorage(k)
+	}
 	for _, j := range n.jobs {
 		n.touch(j)
 	}
@@ -203,7 +209,7 @@ func (n *Node) Stop(ctx context.Context) error {
 // InstanceChanged tells the node that the status of an instance has changed;
 // it is for pluginhost.Options.OnChange.
 func (n *Node) InstanceChanged(id string) {
-	n.post(instanceChanged{core.DownloaderID(id)})
+	n.post(instanceChanged{id})
 }
 
 // PluginsChanged tells the node that the host knows other plugins; it is for
@@ -222,14 +228,24 @@ func (n *Node) post(e event) bool {
 
 func (n *Node) closeInstances(ctx context.Context) error {
 	var g sync.WaitGroup
-	failed := make([]error, 0, len(n.backends))
+	var failed []error
 	var mu sync.Mutex // guards failed
+	var open []interface {
+		Close(ctx context.Context) error
+	}
 	for _, b := range n.backends {
-		if b.inst == nil {
-			continue
+		if b.inst != nil {
+			open = append(open, b.inst)
 		}
+	}
+	for _, k := range n.storages {
+		if k.inst != nil {
+			open = append(open, k.inst)
+		}
+	}
+	for _, inst := range open {
 		g.Go(func() {
-			if err := b.inst.Close(ctx); err != nil {
+			if err := inst.Close(ctx); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				failed = append(failed, err)
@@ -247,10 +263,14 @@ func FromPluginHost(h *pluginhost.Host) Host { return hostAdapter{h} }
 
 func (h hostAdapter) Open(spec pluginhost.Spec) Instance { return h.Host.Open(spec) }
 
+func (h hostAdapter) OpenStorage(spec pluginhost.StorageSpec) StorageInstance {
+	return h.Host.OpenStorage(spec)
+}
+
 // offers reports whether a plugin has a capability.
 func (n *Node) offers(plugin string, c downloader.Capability) bool {
 	for _, p := range n.host.Plugins() {
-		if p.Name == plugin && p.Err == nil {
+		if p.Kind != pluginhost.KindStorage && p.Name == plugin && p.Err == nil {
 			return slices.Contains(p.Capabilities, c)
 		}
 	}
