@@ -77,7 +77,7 @@ func newKinds(box *secret.Box) *kinds {
 			unique: func(n *core.Node) []string { return []string{nodeNames + n.Name} },
 		},
 		downloader: withSealedOptions(downloaderKind(box), box, func(d *core.Downloader) *json.RawMessage { return &d.Options }),
-		storage: storageKind(box),
+		storage:    storageKind(box),
 		idempotency: kind[Idempotency]{
 			name: "idempotency", id: func(i *Idempotency) string { return idempotencyID(i.Owner, i.Key) },
 			entries: func(i *Idempotency) []string {

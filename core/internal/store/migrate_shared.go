@@ -81,8 +81,8 @@ func (m *sharing) task(_ context.Context, e *Entry, record map[string]json.RawMe
 
 func (m *sharing) job(ctx context.Context, e *Entry, record map[string]json.RawMessage) error {
 	var deliveries []map[string]json.RawMessage
-	if json.Unmarshal(record["deliveries"], &deliveries) != nil {
-		return nil
+	if damaged := json.Unmarshal(record["deliveries"], &deliveries) != nil; damaged {
+		return nil // whoever reads it says so
 	}
 	for _, d := range deliveries {
 		if owner := m.owners[text(d["task"])]; owner != nil {

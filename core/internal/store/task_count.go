@@ -48,7 +48,7 @@ func (s *Store) StorageInUse(ctx context.Context, id core.StorageID) (bool, erro
 		return false, err
 	}
 	n, err := strconv.ParseInt(string(e.Value), 10, 64)
-	return n > 0 || err != nil, nil //nolint:nilerr // a damaged counter must not cost a storage
+	return n > 0 || err != nil, nil // a damaged counter must not cost a storage
 }
 
 // nested files counters named ID/STATE.

@@ -190,7 +190,7 @@ func (n *simNode) wish(ctx context.Context, id core.TaskID) error {
 }
 
 func TestWhateverHappensTasksAndJobsFitTogether(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { randomly(t, seed) })
 	}
 }

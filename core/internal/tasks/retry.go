@@ -120,11 +120,11 @@ func (s *Service) retryDelivery(e *edit, only []int) error {
 	return e.putJob(job)
 }
 
-// leaveOld takes an ended task off a job that goes on for others, so that it can
-// get another place.
+// leaveOld takes an ended task off a job that has not ended, so that it can get
+// another place.
 func leaveOld(e *edit) error {
 	job, err := e.stored()
-	if err != nil || job == nil || job.Delivery(e.task.ID) == nil || len(job.Deliveries) == 1 {
+	if err != nil || job == nil || job.Delivery(e.task.ID) == nil {
 		return err
 	}
 	job.Leave(e.task.ID)

@@ -106,7 +106,7 @@ func TestTheSecondSeesWhatALoneOneSees(t *testing.T) {
 		if !reflect.DeepEqual(a, b) {
 			t.Errorf("%s:\nlone   %+v\nsecond %+v", step, a, b)
 		}
-		ha, hb := told(t, lone, lone.bob, loneID), told(t, second, second.bob, secondID)
+		ha, hb := told(lone.bob, t, lone, loneID), told(second.bob, t, second, secondID)
 		if !reflect.DeepEqual(ha, hb) {
 			t.Errorf("%s:\nlone   %v\nsecond %v", step, ha, hb)
 		}
@@ -135,7 +135,7 @@ func plain(v *core.TaskView) *core.TaskView {
 }
 
 // told is a history without its times.
-func told(t *testing.T, w *world, ctx context.Context, id core.TaskID) []core.HistoryEvent {
+func told(ctx context.Context, t *testing.T, w *world, id core.TaskID) []core.HistoryEvent {
 	t.Helper()
 	events, err := w.service.History(ctx, id)
 	if err != nil {
@@ -184,11 +184,11 @@ func TestASeedingJobTakesAnotherTask(t *testing.T) {
 
 func TestAPausedTaskWhoseJobEndsWithoutItStaysPaused(t *testing.T) {
 	w := newWorld(t)
-	job, alices, bobs := w.shared()
+	_, alices, bobs := w.shared()
 	if _, err := w.service.Pause(w.bob, bobs); err != nil {
 		t.Fatal(err)
 	}
-	job = w.started()
+	job := w.started()
 	w.report(job, core.JobDone, func(o *core.ObservedJob) {
 		o.Delivery(alices).Done, o.Delivery(bobs).Refused = true, true
 	})

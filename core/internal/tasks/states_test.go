@@ -161,10 +161,10 @@ func TestATaskCanBeDeletedInEveryState(t *testing.T) {
 func TestTheHistoryTellsWhatHappenedWhenAndWhy(t *testing.T) {
 	w := newWorld(t)
 	id := w.ask(w.alice, nil)
-	job := w.reported(core.JobDownloading)
+	w.reported(core.JobDownloading)
 	w.act(w.service.Pause, id)
 	w.act(w.service.Pause, id) // changes nothing
-	job = w.started()
+	job := w.started()
 	w.report(job, core.JobPaused, nil)
 	if _, err := w.service.Resume(w.admin, id); err != nil {
 		t.Fatal(err)

@@ -81,8 +81,11 @@ func changed(c *core.TaskChange) string {
 		name string
 		set  bool
 	}{
-		{"name", c.Name != nil}, {"files", c.Selection != nil}, {"destination", c.Destination != nil},
-		{"seeding", c.Seed != nil}, {"options", c.Options != nil},
+		{"name", c.Name != nil},
+		{"files", c.Selection != nil},
+		{"destination", c.Destination != nil},
+		{"seeding", c.Seed != nil},
+		{"options", c.Options != nil},
 	} {
 		if part.set {
 			what = append(what, part.name)
@@ -133,7 +136,7 @@ func (s *Service) knownFiles(ctx context.Context, t *core.Task) ([]downloader.Fi
 	defer cancel()
 	files, err := s.registry.JobFiles(ctx, t.Node, t.Job)
 	if err != nil {
-		return nil, nil //nolint:nilerr // the node checks the selection when it knows the files
+		return nil, nil // the node checks the selection when it knows the files
 	}
 	return files, nil
 }
