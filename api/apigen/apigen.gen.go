@@ -1294,6 +1294,11 @@ type UpdateMeRequest struct {
 
 // UpdateStorageRequest defines model for UpdateStorageRequest.
 type UpdateStorageRequest struct {
+	// Kind "local", or the name of the plugin that drives it; it cannot change.
+	//
+	// Example: local
+	Kind *StorageKind `json:"kind,omitempty"`
+
 	// Name Unique.
 	Name *string `json:"name,omitempty"`
 

@@ -61,7 +61,8 @@ func TestStorageChangesAreHandedOver(t *testing.T) {
 	} {
 		h.do("POST", "/api/v1/storages", body).problem(400, code)
 	}
-	h.do("PATCH", "/api/v1/storages/a", `{"kind":"local"}`).problem(400, "unknown_field")
+	h.do("PATCH", "/api/v1/storages/a", `{"kind":""}`).problem(400, "invalid_request")
+	h.do("PATCH", "/api/v1/storages/a", `{"health":{}}`).problem(400, "unknown_field")
 	if h.storages.change != nil {
 		t.Errorf("the service was asked for %+v", h.storages.change)
 	}

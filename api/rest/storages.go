@@ -41,7 +41,7 @@ func (s *server) GetStorage(ctx context.Context, r apigen.GetStorageRequestObjec
 
 // UpdateStorage changes a storage.
 func (s *server) UpdateStorage(ctx context.Context, r apigen.UpdateStorageRequestObject) (apigen.UpdateStorageResponseObject, error) {
-	view, err := s.Storages.UpdateStorage(ctx, r.ID, &core.StorageChange{Name: r.Body.Name, Settings: value(r.Body.Settings)})
+	view, err := s.Storages.UpdateStorage(ctx, r.ID, &core.StorageChange{Name: r.Body.Name, Kind: r.Body.Kind, Settings: value(r.Body.Settings)})
 	if err != nil {
 		return nil, err
 	}
