@@ -41,6 +41,7 @@ func onTmpfs(t *testing.T, data, dir, mountOptions string) Options {
 }
 
 func TestADownloadThatTheDiskCannotHoldFailsWithItsReason(t *testing.T) {
+	t.Parallel()
 	web := lab.StartWeb(t)
 	data := t.TempDir()
 	s := Start(t, onTmpfs(t, data, filepath.Join(data, "node", "jobs"), "size=1m"))
@@ -89,6 +90,7 @@ func (s *Server) waitForSpace(id string) {
 }
 
 func TestADiskThatSomebodyFillsHoldsDownloadsBackUntilThereIsRoom(t *testing.T) {
+	t.Parallel()
 	web := lab.StartWeb(t)
 	data := t.TempDir()
 	dir := filepath.Join(data, "node", "jobs")
@@ -111,6 +113,7 @@ func TestADiskThatSomebodyFillsHoldsDownloadsBackUntilThereIsRoom(t *testing.T) 
 }
 
 func TestAFullDestinationHoldsTheFileUntilThereIsRoom(t *testing.T) {
+	t.Parallel()
 	web := lab.StartWeb(t)
 	data := t.TempDir()
 	s := Start(t, onTmpfs(t, data, filepath.Join(data, "files"), "size=1m"))
@@ -131,6 +134,7 @@ func TestAFullDestinationHoldsTheFileUntilThereIsRoom(t *testing.T) {
 }
 
 func TestADownloadFolderThatCannotBeWrittenIsExplained(t *testing.T) {
+	t.Parallel()
 	web := lab.StartWeb(t)
 	data := t.TempDir()
 	s := Start(t, onTmpfs(t, data, filepath.Join(data, "node", "jobs"), "size=1m,ro"))

@@ -229,6 +229,7 @@ func TestAnUpgradeInTheMiddleOfDownloads(t *testing.T) {
 }
 
 func TestFiftyDownloadsCompleteAlthoughThePluginDiesAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	const downloads, deaths = 50, 6
 	web := lab.StartWeb(t)
 	s := Start(t, Options{})

@@ -33,6 +33,7 @@ func addToPython(s *Server, uri string) string {
 }
 
 func TestAPluginInPythonDownloads(t *testing.T) {
+	t.Parallel()
 	web := lab.StartWeb(t)
 	s := startWithPython(t)
 
@@ -58,6 +59,7 @@ func TestAPluginInPythonDownloads(t *testing.T) {
 }
 
 func TestAPluginInPythonGoesOnAfterAnyEnd(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(*testing.T, *Server){
 		"the server is killed": func(_ *testing.T, s *Server) { s.Kill9(); s.Restart() },
 		"the server restarts":  func(_ *testing.T, s *Server) { s.Stop(); s.Restart() },

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAnFTPFileEndsInTheHomeWithTheSameBytes(t *testing.T) {
+	t.Parallel()
 	ftp := lab.StartFTP(t)
 	s := Start(t, Options{})
 	s.WaitCompleted(30*time.Second, s.Add(ftp.URL + "/file.bin")[0].ID)
@@ -21,6 +22,7 @@ func TestAnFTPFileEndsInTheHomeWithTheSameBytes(t *testing.T) {
 }
 
 func TestTheFilesOfAMetalinkEndInTheHomeWithTheSameBytes(t *testing.T) {
+	t.Parallel()
 	web := lab.StartWeb(t)
 	file := func(name, sum string) string {
 		return fmt.Sprintf(`<file name="%s"><hash type="sha-256">%s</hash><url>%s/data/%s</url></file>`, name, sum, web.URL, name)
