@@ -82,10 +82,35 @@ func (n *Node) guardClock(now time.Time) {
 	n.log.Warn("the clock was set anew, deadlines stay as they are", "by", jump.Round(time.Second))
 	*c = clockGuard{now, wall}
 	for _, j := range n.jobs {
-		if j.rebaseClocks(now, wall) {
+		rebased, shifted := j.rebaseClocks(now, wall), j.shiftTimes(jump)
+		if rebased || shifted {
 			j.save()
 			n.touch(j)
 		}
 	}
 	n.rebaseOrphans(now, wall)
+}
+
+// shiftTimes moves the stamps of a wall clock that was set anew along with it:
+// else held data would be given up, or sharing ended, too early or too late.
+func (j *job) shiftTimes(by time.Duration) (changed bool) {
+	if j.Phase.Ended() {
+		return false
+	}
+	shift := func(at *time.Time) *time.Time {
+		moved := at.Round(0).Add(by).UTC()
+		return &moved
+	}
+	if j.LoadedAt != nil {
+		j.LoadedAt, changed = shift(j.LoadedAt), true
+	}
+	for _, d := range j.Deliveries {
+		if d.HeldSince != nil {
+			d.HeldSince, changed = shift(d.HeldSince), true
+		}
+		if !d.JoinedAt.IsZero() {
+			d.JoinedAt, changed = *shift(&d.JoinedAt), true
+		}
+	}
+	return changed
 }
