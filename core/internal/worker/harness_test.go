@@ -73,6 +73,7 @@ type running struct {
 	phases      map[core.JobID][]core.JobPhase
 	downloaders []core.ObservedDownloader
 	plugins     []core.ObservedPlugin
+	storages    []core.ObservedStorage
 	changed     chan struct{}
 	receiving   sync.WaitGroup
 	stop        func()
@@ -153,6 +154,9 @@ func (r *running) takeIn(report *core.Report) {
 	}
 	if report.Plugins != nil {
 		r.plugins = report.Plugins
+	}
+	if report.Storages != nil {
+		r.storages = report.Storages
 	}
 	select {
 	case r.changed <- struct{}{}:

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -56,14 +58,35 @@ func (s *session) FindTaken(ctx context.Context, id core.StorageID, folder strin
 	if at.driver == nil {
 		return delivery.FindTaken(ctx, at.root, folder, names)
 	}
+	return takenObjects(ctx, at.driver, folder, names)
+}
+
+// looksAtOnce is how many names a storage is asked for at once.
+const looksAtOnce = 8
+
+// takenObjects returns which names are taken in a folder of a storage, in their
+// order. One that the storage cannot hold is not.
+func takenObjects(ctx context.Context, d storage.Driver, folder string, names []string) ([]string, error) {
+	there := make([]bool, len(names))
+	looks, ctx := errgroup.WithContext(ctx)
+	looks.SetLimit(looksAtOnce)
+	for i, name := range names {
+		looks.Go(func() error {
+			_, err := d.Stat(ctx, path.Join(folder, name))
+			if errs.Is(err, errs.NotFound) || errs.Is(err, errs.NameNotPossible) {
+				return nil
+			}
+			there[i] = err == nil
+			return err
+		})
+	}
+	if err := looks.Wait(); err != nil {
+		return nil, err
+	}
 	var taken []string
-	for _, name := range names {
-		_, err := at.driver.Stat(ctx, path.Join(folder, name))
-		switch {
-		case err == nil:
+	for i, name := range names {
+		if there[i] {
 			taken = append(taken, name)
-		case !errs.Is(err, errs.NotFound):
-			return nil, err
 		}
 	}
 	return taken, nil

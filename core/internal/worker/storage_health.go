@@ -74,12 +74,12 @@ func (n *Node) deliversTo(id core.StorageID) bool {
 func (n *Node) testStorageNow(k *depot) {
 	k.testing = true
 	e := storageTested{id: k.want.ID, instance: k.inst, revision: k.want.Revision}
-	root, measure := k.want.Root, n.space.measure
+	root := k.want.Root
 	n.steps.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, storageTestTimeout)
 		defer cancel()
 		if e.instance == nil {
-			e.found = findFolder(root, measure)
+			e.found = findFolder(root)
 		} else {
 			e.found = findStorage(ctx, e.instance.Driver())
 		}
@@ -88,9 +88,9 @@ func (n *Node) testStorageNow(k *depot) {
 }
 
 // findFolder tests a local storage.
-func findFolder(root string, measure func(string) (free, total int64, err error)) storageFindings {
+func findFolder(root string) storageFindings {
 	found := storageFindings{free: -1, total: -1, err: tryFolder(root)}
-	if free, total, err := measure(root); err == nil {
+	if free, total, err := statfs(root); err == nil {
 		found.free, found.total = free, total
 	}
 	return found
