@@ -22,13 +22,15 @@ func inspect(ctx context.Context, source *os.Root, files []downloader.File) ([]E
 		return nil, errs.New(errs.FilesMissing, "The downloader did not say which files it has.")
 	}
 	var entries []Entry
+	look := &looker{root: source}
+	defer look.close()
 	known := map[string]int{}
 	states := map[string]*state{}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		info, err := checkFile(source, f)
+		info, err := checkFile(source, look, f)
 		if err != nil {
 			return nil, err
 		}
@@ -54,13 +56,13 @@ func inspect(ctx context.Context, source *os.Root, files []downloader.File) ([]E
 }
 
 // checkFile checks one listed file.
-func checkFile(source *os.Root, f downloader.File) (fs.FileInfo, error) {
+func checkFile(source *os.Root, look *looker, f downloader.File) (fs.FileInfo, error) {
 	name := filepath.FromSlash(f.Path)
 	if !filepath.IsLocal(name) || filepath.Clean(name) == "." || strings.ContainsRune(name, 0) {
 		return nil, errs.New(errs.UnsafeFile, "The downloader names a file outside of the job's folder.")
 	}
 	name = filepath.Clean(name)
-	info, err := source.Lstat(name)
+	info, err := look.lstat(name)
 	if errors.Is(err, fs.ErrNotExist) && f.Size == 0 {
 		info, err = makeEmpty(source, name)
 	}
@@ -122,25 +124,42 @@ func walk(ctx context.Context, root *os.Root, name string, fn func(name string, 
 
 // walkSome is walk for those names in a folder that are wanted.
 func walkSome(ctx context.Context, root *os.Root, name string, wanted func(dir string, names []string) []string, fn func(name string, info fs.FileInfo) error) error {
+	w := walker{wanted: wanted, fn: fn}
+	return w.visit(ctx, root, name, name)
+}
+
+type walker struct {
+	wanted func(dir string, names []string) []string
+	fn     func(name string, info fs.FileInfo) error
+}
+
+// visit looks at what has a name in dir; at is its path from where the walk
+// began. Asking the folder itself is cheaper than to go down to each file.
+func (w *walker) visit(ctx context.Context, dir *os.Root, name, at string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	info, err := root.Lstat(name)
+	info, err := dir.Lstat(name)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() && !info.IsDir() {
-		return errUnsafe(name)
+		return errUnsafe(at)
 	}
-	if err := fn(name, info); err != nil || !info.IsDir() {
+	if err := w.fn(at, info); err != nil || !info.IsDir() {
 		return err
 	}
-	names, err := list(root, name)
+	sub, err := dir.OpenRoot(name)
 	if err != nil {
 		return err
 	}
-	for _, child := range wanted(name, names) {
-		if err := walkSome(ctx, root, filepath.Join(name, child), wanted, fn); err != nil {
+	defer sub.Close()
+	names, err := list(sub, ".")
+	if err != nil {
+		return err
+	}
+	for _, child := range w.wanted(at, names) {
+		if err := w.visit(ctx, sub, child, filepath.Join(at, child)); err != nil {
 			return err
 		}
 	}
@@ -148,14 +167,55 @@ func walkSome(ctx context.Context, root *os.Root, name string, wanted func(dir s
 }
 
 func list(root *os.Root, name string) ([]string, error) {
+	entries, err := readDir(root, name)
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// readDir also takes names that are no text, as fs.ReadDir does not.
+func readDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 	dir, err := root.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
+	return dir.ReadDir(-1)
+}
+
+// looker looks at files below a root, and keeps the last one's folder open: the
+// files of one folder come one after the other.
+type looker struct {
+	root *os.Root
+	dir  string
+	sub  *os.Root
+}
+
+func (l *looker) lstat(name string) (fs.FileInfo, error) {
+	dir, base := filepath.Split(filepath.Clean(name))
+	if dir == "" {
+		return l.root.Lstat(base)
+	}
+	if l.sub == nil || l.dir != dir {
+		sub, err := l.root.OpenRoot(filepath.Clean(dir))
+		if err != nil {
+			return nil, err
+		}
+		l.close()
+		l.dir, l.sub = dir, sub
+	}
+	return l.sub.Lstat(base)
+}
+
+// close lets the folder go; nothing was written through it.
+func (l *looker) close() {
+	if l.sub != nil {
+		l.sub.Close() //nolint:errcheck // see above
+		l.sub = nil
+	}
 }
 
 func errUnsafe(name string) error {

@@ -63,30 +63,28 @@ func prune(ctx context.Context, root *os.Root, dir string, l listed) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	names, err := list(root, dir)
+	entries, err := readDir(root, dir)
 	if err != nil {
 		return err
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
 	}
 	keep := map[string]bool{}
 	for _, name := range l.among(dir, names) {
 		keep[name] = true
 	}
-	for _, child := range names {
-		name := filepath.Join(dir, child)
-		if !keep[child] {
-			if err := root.RemoveAll(name); err != nil {
-				return err
-			}
-			continue
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		switch {
+		case !keep[e.Name()]:
+			err = root.RemoveAll(name)
+		case e.IsDir():
+			err = prune(ctx, root, name, l)
 		}
-		info, err := root.Lstat(name)
 		if err != nil {
 			return err
-		}
-		if info.IsDir() {
-			if err := prune(ctx, root, name, l); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func (m *Mover) Retract(ctx context.Context, job Job, p Plan) error {
 			return err
 		}
 		if e := &p.Entries[i]; e.As != "" {
-			failed = append(failed, r.retract(e, files.listedIn(i)))
+			failed = append(failed, r.retract(ctx, e, files.listedIn(i)))
 			m.at("retracted")
 		}
 	}
@@ -97,7 +97,7 @@ func (r *retraction) close() {
 	}
 }
 
-func (r *retraction) retract(e *Entry, files []downloader.File) error {
+func (r *retraction) retract(ctx context.Context, e *Entry, files []downloader.File) error {
 	there, err := r.to.Lstat(e.As)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -118,7 +118,7 @@ func (r *retraction) retract(e *Entry, files []downloader.File) error {
 	case r.from == nil && !isCopy:
 		return nil // it is the only one
 	case e.Dir && !isCopy:
-		return r.moveFolderBack(e, files)
+		return r.moveFolderBack(ctx, e, files)
 	case !isCopy && !has(r.from, e.Name):
 		return r.moveBack(e.As, e.Name)
 	}
@@ -136,16 +136,19 @@ func (e *Entry) mayBe(there fs.FileInfo) bool {
 
 // moveFolderBack moves a folder back as a whole, or file by file where somebody
 // put something of their own into it.
-func (r *retraction) moveFolderBack(e *Entry, files []downloader.File) error {
+func (r *retraction) moveFolderBack(ctx context.Context, e *Entry, files []downloader.File) error {
 	ours := map[string]bool{}
 	for _, f := range files {
 		ours[e.pathOf(f)] = true
 	}
 	alone := !has(r.from, e.Name)
-	err := fs.WalkDir(r.to.FS(), e.As, func(name string, entry fs.DirEntry, err error) error {
-		alone = alone && (err == nil && entry.IsDir() || ours[name])
+	err := walk(ctx, r.to, e.As, func(name string, info fs.FileInfo) error {
+		alone = alone && (info.IsDir() || ours[name])
 		return nil
 	})
+	if errs.Is(err, errs.UnsafeFile) {
+		alone, err = false, nil // somebody's link
+	}
 	if err != nil {
 		return destinationError(err, "looking at the folder")
 	}

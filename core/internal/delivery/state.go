@@ -39,9 +39,10 @@ func (e *Entry) unchanged(source *os.Root, files []downloader.File) error {
 		}
 		return nil
 	}
-	now := newState()
+	now, look := newState(), &looker{root: source}
+	defer look.close()
 	for _, f := range files {
-		info, err := source.Lstat(path.Clean(f.Path))
+		info, err := look.lstat(f.Path)
 		if err != nil {
 			return err
 		}
