@@ -54,7 +54,7 @@ func (s *shell) addCommand() *cobra.Command {
 	w.options.register(c, "an option for the downloader")
 	w.options.registerLimits(c)
 	f.BoolVar(&w.paused, "paused", false, "do not start before haul resume")
-	f.BoolVar(&w.wait, "wait", false, "wait until the files are there; fail if a task fails")
+	f.BoolVar(&w.wait, "wait", false, "wait until the files are there; fail if a task fails or is held")
 	return c
 }
 

@@ -84,7 +84,8 @@ func describe(t *client.Task) [][2]string {
 		{"name", t.Name},
 		{"state", string(t.State)},
 		{"wish", string(t.Wish)},
-		{"note", note(t)},
+		{"waiting", waitingOf(t)},
+		{"error", errorOf(t)},
 		{"hint", hintOf(t)},
 		{"held until", when(t.HeldUntil)},
 		{"source", string(t.Source.Kind) + " " + t.Source.URI},
@@ -113,6 +114,13 @@ func describe(t *client.Task) [][2]string {
 		{"delivered at", when(t.DeliveredAt)},
 		{"completed", when(t.CompletedAt)},
 	}
+}
+
+func waitingOf(t *client.Task) string {
+	if t.Waiting == nil {
+		return ""
+	}
+	return t.Waiting.Message
 }
 
 func yes(b bool) string {

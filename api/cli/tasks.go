@@ -132,15 +132,17 @@ func shorten(s string, n int) string {
 // note says why nothing moves, or what went wrong. A queued task has an error
 // where it is tried again: then what it waits for tells more.
 func note(t *client.Task) string {
-	switch {
-	case t.State == client.StateQueued && t.Waiting != nil:
-		return t.Waiting.Message
-	case t.Error != nil:
-		return fmt.Sprintf("%s (%s)", t.Error.Message, t.Error.Code)
-	case t.Waiting != nil:
-		return t.Waiting.Message
+	if t.Error == nil || t.State == client.StateQueued && t.Waiting != nil {
+		return waitingOf(t)
 	}
-	return ""
+	return errorOf(t)
+}
+
+func errorOf(t *client.Task) string {
+	if t.Error == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s)", t.Error.Message, t.Error.Code)
 }
 
 func (s *shell) rmCommand() *cobra.Command {

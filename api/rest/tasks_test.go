@@ -188,6 +188,10 @@ func TestBadUploadsAreRefusedByName(t *testing.T) {
 		})
 	}
 	h.upload(part{"torrent", "b", strings.Repeat("x", testTorrentLimit)}).is(201)
+	p := h.upload(part{"torrent", "b", "x"}, part{"request", "", `{"files":["*.mkv","[a"]}`}).problem(400, "invalid_request")
+	if p.Errors == nil || (*p.Errors)[0].Field != "files[1]" {
+		t.Errorf("got %+v", p.Errors)
+	}
 }
 
 func TestListHandsOverTheQuery(t *testing.T) {
