@@ -31,6 +31,8 @@ type world struct {
 	wrap func(downloader.Driver) downloader.Driver
 	// change, when set, changes how a node is started.
 	change func(*Options)
+	// born, when set, is told of a node before it starts.
+	born func(*Node)
 	// capabilities are those of the plugin, beside its own.
 	capabilities []downloader.Capability
 }
@@ -103,6 +105,9 @@ func (w *world) start(options ...delivery.Option) *running {
 		w.t.Fatal(err)
 	}
 	r.Node = n
+	if w.born != nil {
+		w.born(n)
+	}
 	if err := n.Start(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
