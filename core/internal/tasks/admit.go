@@ -15,8 +15,12 @@ import (
 // the write cheap, few enough that a node hears of the first ones at once.
 const admitBatch = 512
 
-// admitRetry is the pause after a failed write.
-const admitRetry = time.Second
+// admitRetry is the pause after a failed write, damagedRetry that before a record
+// which cannot be read is looked at again: an admin may have mended it.
+const (
+	admitRetry   = time.Second
+	damagedRetry = time.Minute
+)
 
 // admitLoop gives queued tasks a place whenever there may be one, or when their
 // next try is due.
@@ -125,15 +129,17 @@ type admission struct {
 // before the deed.
 func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment, candidates []schedule.Candidate) error {
 	var batch []started
+	var damaged []core.TaskID
 	failpoint.Hit("tasks.before-start")
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		batch = batch[:0]
+		batch, damaged = batch[:0], damaged[:0]
 		adm := &admission{tx: tx, candidates: candidates, fresh: map[core.JobID]bool{}}
 		for _, a := range assigned {
 			st, err := s.startJob(adm, a)
 			if errs.Is(err, errs.Internal) {
 				// A damaged record must not keep the others from starting.
 				s.log.Error("a queued task cannot be read", "task", a.Task, "err", err)
+				damaged = append(damaged, a.Task)
 				continue
 			}
 			if err != nil {
@@ -151,7 +157,16 @@ func (s *Service) startJobs(ctx context.Context, assigned []schedule.Assignment,
 	}
 	failpoint.Hit("tasks.after-start")
 	s.afterStart(batch)
+	s.lookLater(damaged)
 	return nil
+}
+
+func (s *Service) lookLater(damaged []core.TaskID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range damaged {
+		s.waiting.later.put(id, s.now().Add(damagedRetry))
+	}
 }
 
 // afterStart brings the memory up to what was stored, and tells the nodes.

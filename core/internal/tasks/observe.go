@@ -56,25 +56,13 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 	for _, job := range seen.orders {
 		s.registry.Dispatch(job.Node, job.ID)
 	}
-	s.deleteLateFiles(ctx, seen.moved)
+	s.late.add(seen.moved)
 	for _, o := range durable {
 		if o.Phase.Ended() {
 			ended = append(ended, o.ID)
 		}
 	}
 	return ended, nil
-}
-
-// deleteLateFiles removes what was delivered of tasks that were deleted with
-// their data meanwhile.
-func (s *Service) deleteLateFiles(ctx context.Context, moved []outcome) {
-	for i := range moved {
-		if t := moved[i].task; t.DeletedAt != nil && t.DeleteData {
-			if err := s.deleteFiles(ctx, t); err != nil {
-				s.log.Warn("files of a deleted task stay", "task", t.ID, "code", errs.CodeOf(err))
-			}
-		}
-	}
 }
 
 // withoutRecord returns those of the ended jobs that core does not have on the

@@ -48,6 +48,7 @@ type Service struct {
 	waiting *waitingRoom
 
 	owners ownerNames
+	late   *lateFiles
 
 	wakeup  chan struct{} // holds one token while the queue is worth a look
 	cancel  context.CancelFunc
@@ -62,7 +63,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		store: o.Store, registry: o.Registry, log: o.Logger, now: o.Clock,
 		torrentLimit: o.TorrentLimit, deadlines: o.Deadlines, hold: o.Hold, retryLimit: o.RetryLimit,
 		onTransition: o.OnTransition,
-		live:         newLiveJobs(), waiting: newWaitingRoom(), wakeup: make(chan struct{}, 1),
+		live:         newLiveJobs(), waiting: newWaitingRoom(), late: newLateFiles(), wakeup: make(chan struct{}, 1),
 	}
 	if s.onTransition == nil {
 		s.onTransition = func(core.TaskState) {}
@@ -82,6 +83,7 @@ func (s *Service) Start() {
 	s.cancel = cancel
 	s.running.Go(func() { s.admitLoop(ctx) })
 	s.running.Go(func() { s.resolveLoop(ctx) })
+	s.running.Go(func() { s.removeLoop(ctx) })
 	s.running.Go(func() { s.sweepLoop(ctx) })
 	s.Wake()
 }

@@ -482,6 +482,11 @@ func TestFilesThatArriveAfterTheDeleteGoToo(t *testing.T) {
 			o.Deliveries[0].Done = true
 			o.Deliveries[0].Files = []core.DeliveredFile{{Path: "1", Size: 3}}
 		})
+		gone := false
+		for deadline := time.Now().Add(10 * time.Second); deleteData && !gone && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			_, err := os.Stat(file)
+			gone = err != nil
+		}
 		if _, err := os.Stat(file); (err != nil) != deleteData {
 			t.Errorf("delete with data %v: %v", deleteData, err)
 		}

@@ -246,6 +246,19 @@ func TestAChosenDownloaderIsNotLeftForTheJobOfAnother(t *testing.T) {
 	}
 }
 
+func TestNobodyWaitsForAnothersDeliveryWhereAnotherDownloaderHasRoom(t *testing.T) {
+	w := newWorld(t)
+	other := w.reg.candidate
+	w.ask(w.alice, nil)
+	held := w.reported(core.JobHeld)
+	other.ID, other.Name, other.Weight = core.NewID[core.DownloaderID](), "e", 1
+	w.reg.change(func(c *schedule.Candidate) { w.reg.more, c.Weight = []schedule.Candidate{other}, 100 })
+	id := w.ask(w.bob, nil)
+	if job := w.started(); job.ID == held.ID || job.Downloader != other.ID || job.Delivery(id) == nil {
+		t.Errorf("got %+v", job)
+	}
+}
+
 func TestLimitsAndSeedingAreThoseOfTheTaskItsGroupAndItsDownloader(t *testing.T) {
 	w := newWorld(t)
 	seeds := func(ratio float64) *core.SeedPolicy { return &core.SeedPolicy{Enabled: true, Ratio: ratio} }

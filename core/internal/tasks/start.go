@@ -3,6 +3,7 @@ package tasks
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/options"
@@ -29,7 +30,7 @@ func (s *Service) startJob(adm *admission, a schedule.Assignment) (*started, err
 	if err != nil {
 		return s.refuse(adm.tx, t, err)
 	}
-	job, blocked, err := s.findJob(adm, t, a)
+	job, blocked, err := s.findJob(adm, t, &a)
 	if err != nil {
 		return nil, err
 	}
@@ -107,16 +108,19 @@ func hashOf(t *core.Task) string { return cmp.Or(t.InfoHash, t.InfoHashV2) }
 
 // findJob returns the job that loads a task's torrent on the assigned node, at
 // the assigned downloader or, where the owner leaves it open, another one. Where
-// the assigned one has a job that takes no further task, that is what blocks.
-func (s *Service) findJob(adm *admission, t *core.Task, a schedule.Assignment) (job *core.Job, blocked core.JobID, err error) {
+// the assigned one has a job that takes no further task, another one with room
+// is assigned; without any that is what blocks.
+func (s *Service) findJob(adm *admission, t *core.Task, a *schedule.Assignment) (job *core.Job, blocked core.JobID, err error) {
 	hash := hashOf(t)
 	if hash == "" {
 		return nil, "", nil
 	}
+	var free []core.DownloaderID
 	for _, at := range choices(adm.candidates, t, a) {
 		job, err := adm.tx.JobByHash(a.Node, at, hash)
 		switch {
 		case errs.Is(err, errs.NotFound):
+			free = append(free, at)
 		case err != nil:
 			return nil, "", err
 		case adm.fresh[job.ID] || s.joinable(job, t.ID):
@@ -125,11 +129,27 @@ func (s *Service) findJob(adm *admission, t *core.Task, a schedule.Assignment) (
 			blocked = job.ID
 		}
 	}
+	if blocked != "" && adm.reassign(a, free) {
+		blocked = ""
+	}
 	return nil, blocked, nil
 }
 
+// reassign gives a task a place at one of some other downloaders, if one has room.
+func (adm *admission) reassign(a *schedule.Assignment, among []core.DownloaderID) bool {
+	for i := range adm.candidates {
+		c := &adm.candidates[i]
+		if slices.Contains(among, c.ID) && c.Active < c.MaxActive {
+			c.Active++
+			a.Downloader = c.ID
+			return true
+		}
+	}
+	return false
+}
+
 // choices are the downloaders whose job a task may join, the assigned one first.
-func choices(candidates []schedule.Candidate, t *core.Task, a schedule.Assignment) []core.DownloaderID {
+func choices(candidates []schedule.Candidate, t *core.Task, a *schedule.Assignment) []core.DownloaderID {
 	out := []core.DownloaderID{a.Downloader}
 	if t.WantedDownloader != "" {
 		return out

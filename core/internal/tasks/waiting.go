@@ -7,6 +7,7 @@ import (
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/schedule"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // waitingRoom has every queued task in the one place where it waits: for its
@@ -143,11 +144,12 @@ func (s *Service) releaseDue(ctx context.Context) {
 		}
 		t, err := s.store.Task(ctx, id)
 		s.mu.Lock()
-		if err != nil {
-			s.log.Error("a waiting task cannot be read", "task", id, "err", err)
-			s.waiting.later.put(id, now.Add(admitRetry))
-		} else {
+		switch {
+		case err == nil:
 			s.waiting.put(t, now)
+		case !errs.Is(err, errs.NotFound):
+			s.log.Error("a waiting task cannot be read", "task", id, "err", err)
+			s.waiting.later.put(id, now.Add(damagedRetry))
 		}
 		s.mu.Unlock()
 	}
