@@ -27,6 +27,10 @@ type applied struct {
 // order, before it is given again: some take seconds, and some lose orders.
 const repeatAfter = 5 * time.Second
 
+// selectionSettles is how long a daemon may stop by itself after a selection: it
+// may have been complete by the one before just then.
+const selectionSettles = 3 * time.Second
+
 // adjustment is an order for a job that the downloader has.
 type adjustment int
 
@@ -205,6 +209,7 @@ func (j *job) apply(e stepDone) {
 	switch e.adjusted {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
+		j.selectedAt = time.Now()
 		// A magnet link may stop for its first selection after that was made.
 		if slices.Equal(was.Files, unselected) {
 			j.ran, j.Stopped = false, false

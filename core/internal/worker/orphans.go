@@ -63,6 +63,8 @@ type orphanGuard struct {
 	scanning bool
 	scanAt   time.Time
 	removing bool
+	// removeAt is when the next one may be due; zero is now.
+	removeAt time.Time
 }
 
 func newOrphanGuard(o *Options) orphanGuard {
@@ -144,6 +146,7 @@ func (n *Node) noteOrphan(o *orphan, now time.Time) {
 	}
 	o.Age.start(now, n.wall())
 	g.known[o.key()] = o
+	g.removeAt = time.Time{}
 	n.put(o.key(), o)
 	n.countOrphans()
 	n.log.Warn("found something without a job; it is removed when it stays so", append(o.fields(), "after", g.grace)...)
@@ -191,24 +194,19 @@ func (n *Node) rebaseOrphans(now, wall time.Time) {
 // removeOrphans removes those whose time has come, some at a time.
 func (n *Node) removeOrphans(now time.Time) {
 	g := &n.orphans
-	if g.removing || !g.informed {
+	switch {
+	case g.removing || !g.informed || len(g.known) == 0:
+		return
+	case now.Before(g.removeAt):
+		n.wakeAt(g.removeAt)
 		return
 	}
-	var due []removal
-	for _, o := range g.known {
-		at := later(now.Add(g.grace-o.Age.elapsed(now)), o.retryAt)
-		switch {
-		case n.belongs(o.Job), !n.removable(o):
-		case at.After(now):
-			n.wakeAt(at)
-		case len(due) < orphansAtOnce:
-			due = append(due, n.removalOf(o))
-		}
-	}
+	due := n.dueOrphans(now)
 	if len(due) == 0 {
+		n.wakeAt(g.removeAt)
 		return
 	}
-	g.removing = true
+	g.removing, g.removeAt = true, time.Time{}
 	n.steps.Go(func() {
 		for i := range due {
 			due[i].err = due[i].remove(n.ctx)
@@ -217,19 +215,38 @@ func (n *Node) removeOrphans(now time.Time) {
 	})
 }
 
-// removable reports whether an orphan can be removed now: a directory once its
-// downloader does not write to it any more, a job while its downloader is well.
-func (n *Node) removable(o *orphan) bool {
-	if o.Kind == orphanJob {
-		b := n.backend(o.Downloader)
-		return b != nil && b.ready() && b.inst != nil
-	}
-	for _, other := range n.orphans.known {
-		if other.Kind == orphanJob && other.Job == o.Job {
-			return false
+// dueOrphans returns the removals of those whose time has come and that can be
+// removed now: a directory once its downloader does not write to it any more, a
+// job while its downloader is well. It sets when to look again.
+func (n *Node) dueOrphans(now time.Time) (due []removal) {
+	g := &n.orphans
+	g.removeAt = now.Add(orphansAgain)
+	atDownloader := map[core.JobID]bool{}
+	for _, o := range g.known {
+		if o.Kind == orphanJob {
+			atDownloader[o.Job] = true
 		}
 	}
-	return true
+	for _, o := range g.known {
+		at := later(now.Add(g.grace-o.Age.elapsed(now)), o.retryAt)
+		switch {
+		case n.belongs(o.Job):
+		case at.After(now):
+			if at.Before(g.removeAt) {
+				g.removeAt = at
+			}
+		case o.Kind == orphanJob && !n.isWell(o.Downloader), o.Kind == orphanDirectory && atDownloader[o.Job]:
+		case len(due) < orphansAtOnce:
+			due = append(due, n.removalOf(o))
+		}
+	}
+	return due
+}
+
+// isWell reports whether calls to a downloader make sense now.
+func (n *Node) isWell(id core.DownloaderID) bool {
+	b := n.backend(id)
+	return b != nil && b.ready() && b.inst != nil
 }
 
 // removal removes one orphan.

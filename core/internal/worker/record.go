@@ -104,6 +104,8 @@ type job struct {
 	// loop's counter: what it was asked for before says nothing of that.
 	addedAt   uint64
 	orderedAt time.Time
+	// selectedAt is when the downloader took another selection.
+	selectedAt time.Time
 	// ran reports that the job was seen running since the last order to do so,
 	// and that the downloader has not been away since: when it is paused then,
 	// somebody did that by hand. A daemon that was away may have forgotten what

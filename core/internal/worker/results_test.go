@@ -53,3 +53,23 @@ func TestAListOfFilesThatComesLateLetsASelectionEnd(t *testing.T) {
 		t.Errorf("all files are selected by %v", what)
 	}
 }
+
+func TestAStopRightAfterASelectionIsNobodysHand(t *testing.T) {
+	n := &Node{state: newState(), now: time.Now}
+	b := newBackend(core.DesiredDownloader{})
+	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
+	n.jobs["j"] = j
+	b.track("j", *j.Ref)
+	j.apply(stepDone{adjusted: adjustFiles})
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading}, n.tick())
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhasePaused}, n.tick())
+	if what, _ := n.adjusts(j); what != adjustResume {
+		t.Errorf("a daemon that was complete by the old selection stays stopped: %v", what)
+	}
+	j.selectedAt = j.selectedAt.Add(-selectionSettles)
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhaseDownloading}, n.tick())
+	n.onStatus(b, &downloader.Status{JobID: "j", Phase: downloader.PhasePaused}, n.tick())
+	if what, _ := n.adjusts(j); what != adjustNone {
+		t.Errorf("what somebody stopped by hand is not left alone: %v", what)
+	}
+}
