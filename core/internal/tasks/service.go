@@ -140,19 +140,12 @@ func (s *Service) loadJobs(ctx context.Context) error {
 }
 
 func (s *Service) loadQueue(ctx context.Context) error {
-	filter := store.TaskFilter{States: []core.TaskState{core.StateQueued}, OldestFirst: true, Limit: store.MaxRange}
 	now := s.now()
-	for {
-		tasks, next, err := s.store.Tasks(ctx, filter)
+	for t, err := range s.store.TasksIn(ctx, core.StateQueued) {
 		if err != nil {
 			return err
 		}
-		for i := range tasks {
-			s.waiting.put(&tasks[i], now)
-		}
-		if next == "" {
-			return nil
-		}
-		filter.Cursor = next
+		s.waiting.put(t, now)
 	}
+	return nil
 }
