@@ -19,7 +19,7 @@ func (n *Node) onOrders(e ordered) {
 		n.orderJob(&o.Jobs[i])
 	}
 	if o.Full {
-		n.orphans.informed, n.orphans.removeAt = true, time.Time{}
+		n.orphans.inform()
 		n.dropUnwanted(wanted)
 	}
 	for _, id := range o.Forget {

@@ -73,6 +73,9 @@ func newOrphanGuard(o *Options) orphanGuard {
 	}
 }
 
+// inform notes that core has told all that it wants.
+func (g *orphanGuard) inform() { g.informed, g.removeAt = true, time.Time{} }
+
 // probes are jobs that have no record, and are none of the orphans.
 type probes struct {
 	mu  sync.Mutex // guards ids
