@@ -49,7 +49,7 @@ func each(ctx context.Context, kv KV, prefix string, fn func(ctx context.Context
 			e := &res.Entries[i]
 			r.After = e.Key
 			var record map[string]json.RawMessage
-			if len(e.Value) == 0 || e.Value[0] != recordVersion || json.Unmarshal(e.Value[1:], &record) != nil {
+			if len(e.Value) == 0 || e.Value[0] != recordVersion || !readJSON(e.Value[1:], &record) {
 				continue // damaged: whoever reads it says so
 			}
 			if err := fn(ctx, e, record); err != nil {
@@ -62,6 +62,8 @@ func each(ctx context.Context, kv KV, prefix string, fn func(ctx context.Context
 	}
 }
 
+func readJSON(raw []byte, into any) bool { return json.Unmarshal(raw, into) == nil }
+
 func text(raw json.RawMessage) string {
 	var s string
 	_ = json.Unmarshal(raw, &s) // what is no text is empty
@@ -73,7 +75,7 @@ func (m *sharing) task(_ context.Context, e *Entry, record map[string]json.RawMe
 		m.owners[idOf(e.Key)] = record["owner"]
 	}
 	var to struct{ Storage string }
-	if json.Unmarshal(record["destination"], &to) == nil && to.Storage != "" && !core.TaskState(text(record["state"])).Ended() {
+	if readJSON(record["destination"], &to) && to.Storage != "" && !core.TaskState(text(record["state"])).Ended() {
 		m.inUse[to.Storage]++
 	}
 	return nil
@@ -81,8 +83,8 @@ func (m *sharing) task(_ context.Context, e *Entry, record map[string]json.RawMe
 
 func (m *sharing) job(ctx context.Context, e *Entry, record map[string]json.RawMessage) error {
 	var deliveries []map[string]json.RawMessage
-	if damaged := json.Unmarshal(record["deliveries"], &deliveries) != nil; damaged {
-		return nil // whoever reads it says so
+	if !readJSON(record["deliveries"], &deliveries) {
+		return nil // damaged, too
 	}
 	for _, d := range deliveries {
 		if owner := m.owners[text(d["task"])]; owner != nil {
