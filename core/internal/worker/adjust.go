@@ -43,14 +43,24 @@ const (
 	adjustResume
 )
 
-// added notes what an Add has told the downloader.
-func (j *job) added(req *downloader.AddRequest) {
+// added notes what an Add has told the downloader. One that had the job already,
+// since the answer to an earlier Add was lost, has changed nothing: it may have
+// other files and limits than the request.
+func (j *job) added(req *downloader.AddRequest, repeated bool) {
 	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files}
 	// A magnet link's files are not known yet: the selection is repeated then.
-	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 {
+	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 || repeated && hasFiles(req.Source.Kind) {
 		j.Applied.Files = unselected
 	}
+	if repeated {
+		j.Applied.Limits = downloader.Limits{}
+	}
 	j.ran, j.orderedAt = false, time.Now()
+}
+
+// hasFiles reports whether files can be selected of a kind of source.
+func hasFiles(k downloader.SourceKind) bool {
+	return k == downloader.SourceMagnet || k == downloader.SourceTorrent || k == downloader.SourceMetalink
 }
 
 // wantsPause reports whether the downloader shall stop the job: since everybody
@@ -232,7 +242,7 @@ func (j *job) apply(e stepDone) {
 func (n *Node) notice(j *job, p downloader.Phase, since uint64) {
 	was := j.Stopped
 	switch {
-	case since < j.addedAt:
+	case since < j.addedAt, time.Since(j.selectedAt) < selectionSettles:
 	case p == downloader.PhaseDownloading, p == downloader.PhaseMetadata:
 		j.ran, j.Stopped = true, false
 	case p == downloader.PhasePaused && j.ran && !n.wantsPause(j):
