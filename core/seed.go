@@ -1,9 +1,11 @@
 package core
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // SeedPolicy says whether and how long a torrent is shared after its files were
@@ -23,6 +25,33 @@ type SeedPolicy struct {
 // PrivateSeedPolicy is what private trackers usually expect. It holds for
 // private torrents for which nobody has said anything.
 var PrivateSeedPolicy = SeedPolicy{Enabled: true, Ratio: 1, TimeSeconds: int64(72 * time.Hour / time.Second)}
+
+// Bounds of a SeedPolicy: far more than anybody shares, and a century, which a
+// time.Duration still holds.
+const (
+	maxSeedRatio   = 10_000
+	maxSeedSeconds = 100 * 366 * 24 * 3600
+)
+
+// Wrong says which fields make no sense; those of nil do.
+func (p *SeedPolicy) Wrong() []errs.Field {
+	if p == nil {
+		return nil
+	}
+	var wrong []errs.Field
+	if !(p.Ratio >= 0 && p.Ratio <= maxSeedRatio) { // nor NaN
+		wrong = append(wrong, errs.Field{Name: "seed.ratio", Message: fmt.Sprintf("must be 0 to %d", maxSeedRatio)})
+	}
+	for _, bound := range []struct {
+		name    string
+		seconds int64
+	}{{"time_seconds", p.TimeSeconds}, {"idle_seconds", p.IdleSeconds}} {
+		if bound.seconds < 0 || bound.seconds > maxSeedSeconds {
+			wrong = append(wrong, errs.Field{Name: "seed." + bound.name, Message: fmt.Sprintf("must be 0 to %d", maxSeedSeconds)})
+		}
+	}
+	return wrong
+}
 
 // Limits returns the policy for a downloader; nil is no seeding.
 func (p *SeedPolicy) Limits() *downloader.SeedLimits {

@@ -48,6 +48,10 @@ func (s *Service) apply(d *core.Downloader, c *core.DownloaderChange) error {
 		d.PathMap = slices.Clone(*c.PathMap)
 		wrong.Fields = append(wrong.Fields, wrongPathMap(d.PathMap)...)
 	}
+	if c.Seed != nil {
+		d.Seed = c.Seed.Policy
+		wrong.Fields = append(wrong.Fields, d.Seed.Wrong()...)
+	}
 	if len(wrong.Fields) > 0 {
 		return wrong
 	}

@@ -191,7 +191,7 @@ func (s *Service) instances(n *node, p *knownPlugin) []core.PluginInstance {
 			continue
 		}
 		running := n.observedDownloader(d.ID).PluginVersion
-		if n.versionOf(p.Name, running) != p {
+		if n.versionOf(core.PluginDownloader, p.Name, running) != p {
 			continue
 		}
 		v := s.view(d)
@@ -205,13 +205,13 @@ func (s *Service) instances(n *node, p *knownPlugin) []core.PluginInstance {
 
 // versionOf returns the plugin of a version, or the one in use where it is not
 // there (any more).
-func (n *node) versionOf(name, version string) *knownPlugin {
-	inUse := n.plugin(name)
+func (n *node) versionOf(kind core.PluginKind, name, version string) *knownPlugin {
+	inUse := n.pluginOfKind(kind, name)
 	if inUse == nil || inUse.Version == version {
 		return inUse
 	}
 	for _, p := range n.observedPlugins() {
-		if p.Kind == core.PluginDownloader && p.Name == name && p.Version == version {
+		if p.Kind == kind && p.Name == name && p.Version == version {
 			return p
 		}
 	}

@@ -43,6 +43,9 @@ func (s *Service) applyStorage(st *core.Storage, c *core.StorageChange) error {
 
 // applyRemote has the plugin's schema judge the settings.
 func (s *Service) applyRemote(st *core.Storage, changed []byte) error {
+	if changed == nil && st.Settings != nil {
+		return nil // nothing that the plugin has a say in: it may be gone
+	}
 	p := s.storagePlugin(st.Kind)
 	if p == nil {
 		return errs.New(errs.PluginMissing, "There is no plugin for storages of kind %q.", st.Kind).
@@ -103,16 +106,30 @@ func (s *Service) applyLocal(st *core.Storage, changed []byte) error {
 
 // wrongRoot says why a folder cannot be a storage.
 func (s *Service) wrongRoot(path string) string {
-	clean := filepath.Clean(path)
+	clean, data := resolved(path), resolved(s.data)
 	switch {
 	case path == "" || !filepath.IsAbs(path) || strings.ContainsRune(path, 0):
 		return "must be an absolute path"
 	case clean == string(filepath.Separator):
 		return "must not be the root of all folders"
-	case s.data != "" && (within(clean, s.data) && !within(clean, filepath.Join(s.data, "files")) || within(s.data, clean)):
+	case s.data != "" && (within(clean, data) && !within(clean, filepath.Join(data, "files")) || within(data, clean)):
 		return "must not lie in haul's own directory, nor the reverse"
 	}
 	return ""
+}
+
+// resolved follows the links in a path, as far as it exists.
+func resolved(path string) string {
+	rest := ""
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == filepath.Dir(at) {
+			return filepath.Clean(path)
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
 }
 
 // within reports whether a path is a folder, or lies in it.

@@ -168,16 +168,22 @@ func (s *Service) tryStorage(ctx context.Context, st *core.Storage) (*downloader
 	return &result, err
 }
 
-// nodeFor returns a node that can reach a kind of storage, or nil.
+// nodeFor returns a node that can reach a kind of storage, else one that can
+// say why it does not, or nil.
 func (s *Service) nodeFor(kind core.StorageKind) *node {
 	all := s.allNodes()
 	slices.SortFunc(all, func(a, b *node) int { return cmp.Compare(a.ID, b.ID) })
+	var other *node
 	for _, n := range all {
-		if n.online() && (kind == core.StorageLocal || n.pluginOfKind(core.PluginStorage, string(kind)) != nil) {
+		switch {
+		case !n.online():
+		case kind == core.StorageLocal || n.pluginOfKind(core.PluginStorage, string(kind)) != nil:
 			return n
+		case other == nil:
+			other = n
 		}
 	}
-	return nil
+	return other
 }
 
 func (s *Service) blankStorage() *core.Storage {
@@ -247,16 +253,22 @@ func (n *node) observedStorage(id core.StorageID) (core.ObservedStorage, bool) {
 	return seen, ok
 }
 
-// storageInstances returns the processes of a storage's plugin on a node.
+// storageInstances returns the processes of a storage's plugin on a node; of
+// several versions those that run this one, as Service.instances does.
 func (s *Service) storageInstances(n *node, p *knownPlugin) []core.PluginInstance {
 	var out []core.PluginInstance
 	for _, st := range s.sortedStorages() {
 		if string(st.Kind) != p.Name {
 			continue
 		}
-		if seen, ok := n.observedStorage(st.ID); ok {
-			out = append(out, core.PluginInstance{Storage: st.ID, Name: st.Name, State: seen.Health.State, PID: seen.PluginPID, Version: p.Version})
+		seen, ok := n.observedStorage(st.ID)
+		if !ok || n.versionOf(core.PluginStorage, p.Name, seen.PluginVersion) != p {
+			continue
 		}
+		out = append(out, core.PluginInstance{
+			Storage: st.ID, Name: st.Name, State: seen.Health.State, PID: seen.PluginPID,
+			Restarts: seen.Restarts, Version: seen.PluginVersion,
+		})
 	}
 	return out
 }

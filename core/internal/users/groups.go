@@ -127,6 +127,11 @@ func applyGroup(g *core.Group, c *core.GroupChange) error {
 	}
 	if c.Seed != nil {
 		g.Seed = c.Seed.Policy
+		if wrong := g.Seed.Wrong(); len(wrong) > 0 {
+			e := errs.New(errs.InvalidRequest, "The seeding policy is not valid.")
+			e.Fields = wrong
+			return e
+		}
 	}
 	if c.Permissions == nil {
 		return nil
