@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -33,6 +35,11 @@ func addCases() []testCase {
 				c.nothingBeside()
 			},
 		}, {
+			name:     "add/verifies",
+			expected: "Of a torrent whose data is there, and that is added to be verified, what is damaged is loaded again.",
+			kind:     downloader.SourceTorrent,
+			try:      addVerifies,
+		}, {
 			name:     "add/other-kind",
 			expected: "A kind of source that the plugin does not take is refused with source_not_supported.",
 			try:      addOtherKind,
@@ -47,6 +54,32 @@ func addCases() []testCase {
 			try:      addTwenty,
 		}},
 	)
+}
+
+// addVerifies damages one byte. That nothing else is loaded is not asked for: a
+// downloader that knows no pieces has to load the file.
+func addVerifies(c *C) {
+	j := c.added(c.content(fileSize))
+	j.awaitData()
+	j.remove(false)
+	j.damage(fileSize / 2)
+	j.req.Verify = true
+	j.add()
+	j.awaitData()
+	j.sameBytes()
+}
+
+// damage changes one byte of the job's first file.
+func (j *job) damage(at int64) {
+	f, err := os.OpenFile(filepath.Join(j.dir, filepath.FromSlash(j.files[0].path)), os.O_RDWR, 0)
+	j.c.mustOwn(err)
+	defer f.Close()
+	var b [1]byte
+	_, err = f.ReadAt(b[:], at)
+	j.c.mustOwn(err)
+	b[0] ^= 0xff
+	_, err = f.WriteAt(b[:], at)
+	j.c.mustOwn(err)
 }
 
 func addOtherKind(c *C) {
