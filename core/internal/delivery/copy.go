@@ -66,7 +66,7 @@ func (c *fileCopy) fill(ctx context.Context) (Method, error) {
 	if err := c.takeTurn(ctx); err != nil {
 		return "", err
 	}
-	if err := c.findRoom(); err != nil {
+	if err := c.findRoom(c.info); err != nil {
 		return "", errors.Join(err, c.removeEmpty())
 	}
 	return MethodCopy, c.run(ctx)

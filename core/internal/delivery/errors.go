@@ -19,6 +19,9 @@ func destinationError(err error, what string) error {
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return errs.Wrap(err, errs.OutOfSpace, "The destination has no space left.")
+	case errors.Is(err, syscall.EFBIG):
+		return errs.Wrap(err, errs.DestinationReadOnly, "A file is larger than the destination's file system can hold.").
+			WithHint("Choose a storage whose file system takes larger files.")
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return errs.Wrap(err, errs.InvalidDestination, "A name is too long for the destination.").
 			WithHint("Choose a storage whose file system takes longer names.")

@@ -28,25 +28,26 @@ func (t Traits) limit() int {
 // mend returns a name that the destination takes, and why it is another one.
 func (t Traits) mend(name string, dir bool) (string, string) {
 	mended, why := name, ""
-	if t.Strict {
-		mended = strings.Map(func(r rune) rune {
-			if isReserved(r) {
-				return '_'
-			}
-			return r
-		}, strings.ToValidUTF8(mended, "_"))
-		if stem := strings.TrimRight(mended, ". "); stem != mended {
-			mended = stem + "_"
-		}
-		if mended != name {
-			why = "The destination does not take some characters in names: each became _."
-		}
-	}
 	if len(mended) > t.limit() {
 		mended = shortened(mended, dir, t.limit())
 		why = "Names that are too long for the destination were shortened."
 	}
-	return mended, why
+	if !t.Strict {
+		return mended, why
+	}
+	possible := strings.Map(func(r rune) rune {
+		if isReserved(r) {
+			return '_'
+		}
+		return r
+	}, strings.ToValidUTF8(mended, "_"))
+	if stem := strings.TrimRight(possible, ". "); stem != possible {
+		possible = stem + "_"
+	}
+	if possible != mended {
+		why = "The destination does not take some characters in names: each became _."
+	}
+	return possible, why
 }
 
 // shortened cuts a name so that it keeps its extension.
@@ -116,10 +117,12 @@ func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	for at := n; at > max(n-utf8.UTFMax, 0); at-- {
+		if utf8.RuneStart(s[at]) {
+			return s[:at]
+		}
 	}
-	return s[:n]
+	return s[:n] // it is no text
 }
 
 // hiddenFolder is where a task's copies are made.

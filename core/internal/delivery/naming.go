@@ -149,10 +149,7 @@ func (n *naming) dirAs(dir string) (string, error) {
 	if err != nil || parent == "" {
 		return "", err
 	}
-	name, ok := n.mended(path.Base(dir), true)
-	if parent == "." {
-		name = visible(name)
-	}
+	name, ok := n.mended(parent, path.Base(dir), true)
 	as := path.Join(parent, name)
 	given, shared := n.folders[n.plan.Traits.key(as)]
 	switch {
@@ -172,8 +169,12 @@ func (n *naming) dirAs(dir string) (string, error) {
 	return as, err
 }
 
-// mended makes a name possible at the destination where the policy allows that.
-func (n *naming) mended(name string, dir bool) (string, bool) {
+// mended makes a name possible in a folder of the destination, where the policy
+// allows that.
+func (n *naming) mended(parent, name string, dir bool) (string, bool) {
+	if parent == "." {
+		name = visible(name)
+	}
 	mended, why := n.plan.Traits.mend(name, dir)
 	if mended == name {
 		return name, true
@@ -187,12 +188,9 @@ func (n *naming) mended(name string, dir bool) (string, bool) {
 
 // nameIn chooses a name in a folder of the destination.
 func (n *naming) nameIn(parent, name string, dir bool) (string, error) {
-	name, ok := n.mended(name, dir)
+	name, ok := n.mended(parent, name, dir)
 	if !ok {
 		return "", nil
-	}
-	if parent == "." {
-		name = visible(name)
 	}
 	if !n.mayRename() {
 		if as := path.Join(parent, name); !n.given(as) {

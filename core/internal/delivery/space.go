@@ -12,12 +12,12 @@ import (
 )
 
 // findRoom fails with errs.OutOfSpace where the copies that are still to be
-// made need more than is free: better now than after hours of copying.
-func (x *execution) findRoom() error {
+// made need more than is free: better now than after hours of copying. next is
+// the file that comes next.
+func (x *execution) findRoom(next fs.FileInfo) error {
 	if x.roomKnown {
 		return nil
 	}
-	x.roomKnown = true
 	var s unix.Statfs_t
 	if err := unix.Fstatfs(int(x.toDir.Fd()), &s); err != nil {
 		return destinationError(err, "asking for free space")
@@ -25,30 +25,34 @@ func (x *execution) findRoom() error {
 	if s.Blocks == 0 {
 		return nil // some network file systems do not tell
 	}
+	need := allocated(next)
+	if x.job.Data == DataCopy || !x.sameDevice() {
+		// All files have to be copied; else those that cannot be moved or linked
+		// are few, and each is looked at by itself.
+		x.roomKnown, need = true, x.stillNeeded()
+	}
 	free := int64(s.Bavail) * int64(s.Bsize) //nolint:gosec,unconvert // types differ between systems
-	if need := x.stillNeeded(); need > free {
+	if need > free {
 		return errs.New(errs.OutOfSpace, "The destination lacks %s of space.", bytesText(need-free))
 	}
 	return nil
 }
 
-// stillNeeded sums up what is not copied yet. Where files can be renamed, those
-// that cannot are few, and each learns by itself.
+// stillNeeded sums up what is not copied yet.
 func (x *execution) stillNeeded() (need int64) {
-	if x.job.Data == DataMove && x.sameDevice() {
-		return 0
-	}
+	look := &looker{root: x.from}
+	defer look.close()
 	for i := range x.plan.Entries {
 		e := &x.plan.Entries[i]
-		if !x.open(i) || e.As == "" || x.leftOut(i) {
+		if !x.open(i) || e.As == "" || x.leftOut(i) || has(x.to, e.As) && e.Copy != 0 {
 			continue
 		}
 		temporary := e.temporary(x.job.Task)
 		for _, f := range x.inside[i] {
 			name := path.Clean(x.files[f].Path)
-			info, err := x.from.Lstat(name)
+			info, err := look.lstat(name)
 			if err != nil {
-				continue
+				continue // it fails by itself
 			}
 			need += allocated(info)
 			if copied, err := x.to.Lstat(temporary + name[len(e.Name):]); err == nil {
