@@ -155,7 +155,7 @@ func (w *world) open() {
 	}
 	w.service, err = New(w.t.Context(), Options{
 		Store: w.store, Registry: w.reg, Logger: hclog.NewNullLogger(), Clock: w.now, TorrentLimit: 1 << 20,
-		RetryLimit: w.retries, Hold: time.Hour, Deadlines: core.Deadlines{Stall: time.Minute},
+		RetryLimit: w.retries, Hold: time.Hour, Deadlines: core.Deadlines{Metadata: time.Hour, Stall: time.Minute},
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/schedule"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/source"
 )
 
 // ask makes one task of a magnet link.
@@ -161,6 +162,46 @@ func TestWhoComesTooLateIsToldNothingAndGetsAnotherJob(t *testing.T) {
 	w.report(first, core.JobDone, func(o *core.ObservedJob) { o.Deliveries[0].Done = true })
 	if own := w.started(); own.ID == first.ID || own.Deliveries[0].Task != id {
 		t.Errorf("got %+v", own)
+	}
+}
+
+func TestWhoHasTheTorrentFileDoesNotDependOnAMagnetLink(t *testing.T) {
+	w := newWorld(t)
+	torrent, err := source.ParseTorrent(threeFiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload := func() core.TaskID {
+		t.Helper()
+		tasks, err := w.service.Create(w.bob, &core.NewTask{Sources: []core.NewSource{{URI: "t", Content: threeFiles()}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tasks[0].ID
+	}
+	w.create(w.alice, "magnet:?xt=urn:btih:"+torrent.InfoHash)
+	dead := w.reported(core.JobMetadata)
+	first := upload()
+	w.idle()
+	if v := w.get(w.bob, first); v.State != core.StateQueued {
+		t.Errorf("meanwhile: %s", v.State)
+	}
+	w.report(dead, core.JobFailed, func(o *core.ObservedJob) {
+		o.Failure = &core.Failure{Code: errs.MetadataTimeout, Message: "Nobody sent it.", Retryable: true}
+	})
+	own := w.started()
+	if own.ID == dead.ID || own.ContentOf != first {
+		t.Fatalf("its own: %+v", own)
+	}
+	w.report(own, core.JobDone, func(o *core.ObservedJob) { o.Deliveries[0].Done = true })
+
+	w.create(w.alice, "magnet:?xt=urn:btih:"+torrent.InfoHash)
+	alive := w.reported(core.JobMetadata)
+	second := upload()
+	w.idle()
+	w.report(alive, core.JobDownloading, func(o *core.ObservedJob) { o.FileCount = 3 })
+	if joined := w.started(); joined.ID != alive.ID || joined.Delivery(second) == nil {
+		t.Errorf("joined: %+v", joined)
 	}
 }
 

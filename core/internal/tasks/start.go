@@ -123,7 +123,7 @@ func (s *Service) findJob(adm *admission, t *core.Task, a *schedule.Assignment) 
 			free = append(free, at)
 		case err != nil:
 			return nil, "", err
-		case adm.fresh[job.ID] || s.joinable(job, t.ID):
+		case s.joinable(job, t, adm.fresh[job.ID]):
 			return job, "", nil
 		case at == a.Downloader:
 			blocked = job.ID
@@ -162,14 +162,21 @@ func choices(candidates []schedule.Candidate, t *core.Task, a *schedule.Assignme
 	return out
 }
 
-func (s *Service) joinable(job *core.Job, task core.TaskID) bool {
-	if job.Wish == core.JobRemove || job.Delivery(task) != nil {
+// joinable reports whether a job takes a task; a fresh one is not followed yet.
+func (s *Service) joinable(job *core.Job, t *core.Task, fresh bool) bool {
+	if job.Wish == core.JobRemove || job.Delivery(t.ID) != nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := s.live.jobs[job.ID]
-	return j != nil && j.joinable() && j.hasLeft(task)
+	if !fresh && (j == nil || !j.joinable() || !j.hasLeft(t.ID)) {
+		return false
+	}
+	// Whoever has the torrent file shall not fail for want of its metadata: that
+	// is there soon, or the job's deadline ends it.
+	searching := job.Source.Kind == downloader.SourceMagnet && (fresh || j.seen.FileCount == 0)
+	return !searching || !t.Source.Stored() || job.Wish != core.JobRun || s.deadlines.Metadata == 0
 }
 
 // jobOptions lays a task's options over those of its downloader, takes out what
