@@ -31,6 +31,10 @@ var Rules = []Rule{
 		Why: "a plugin knows the SDK only, as anybody's does",
 	},
 	{
+		Packages: "storages/...", May: []string{"SELF/...", "sdk/..."},
+		Why: "a plugin knows the SDK only, as anybody's does",
+	},
+	{
 		Packages: "sdk/...", May: []string{"sdk/..."},
 		Why: "the SDK imports nothing of ours",
 	},
