@@ -43,17 +43,15 @@ const (
 	adjustResume
 )
 
-// added notes what an Add has told the downloader. One that had the job already,
-// since the answer to an earlier Add was lost, has changed nothing: it may have
-// other files and limits than the request.
-func (j *job) added(req *downloader.AddRequest, repeated bool) {
+// added notes what an Add has told the downloader.
+func (j *job) added(req *downloader.AddRequest) {
 	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files}
 	// A magnet link's files are not known yet: the selection is repeated then.
-	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 || repeated && hasFiles(req.Source.Kind) {
+	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 || j.Unsure && hasFiles(req.Source.Kind) {
 		j.Applied.Files = unselected
 	}
-	if repeated {
-		j.Applied.Limits = downloader.Limits{}
+	if j.Unsure {
+		j.Applied.Limits, j.Unsure = downloader.Limits{}, false
 	}
 	j.ran, j.orderedAt = false, time.Now()
 }

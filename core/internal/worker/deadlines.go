@@ -242,7 +242,10 @@ func (j *job) errTotal() error {
 // lastKnown says how far the job was, and with whom.
 func (j *job) lastKnown() string {
 	s, text := &j.status, "Nothing is loaded"
-	if total := max(s.TotalBytes, j.wantedSize()); total > 0 {
+	if j.shared() {
+		text = "It is not complete"
+	}
+	if total := max(s.TotalBytes, j.wantedSize()); total > 0 && !j.shared() {
 		text = fmt.Sprintf("%s of %s are loaded", sizeWords(s.DoneBytes), sizeWords(total))
 	}
 	if kind := j.Job.Source.Kind; kind == downloader.SourceMagnet || kind == downloader.SourceTorrent {

@@ -36,6 +36,12 @@ func (l *life) point() bool {
 	return l.over
 }
 
+func (l *life) isOver() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
+}
+
 func (l *life) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

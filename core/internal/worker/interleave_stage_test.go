@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -36,7 +37,7 @@ type stage struct {
 	life    *life
 	session core.Session
 	reading sync.WaitGroup
-	ahead   time.Duration // of the node's clock
+	ahead   atomic.Int64 // of the node's clock, in hours
 
 	jobs  []*core.DesiredJob
 	tasks []*wanted
@@ -90,7 +91,7 @@ func (s *stage) start() {
 	host.wrap = func(d downloader.Driver) downloader.Driver { return &shakyDriver{d, s.daemon, life} }
 	n, err := New(Options{
 		Dir: s.dir, KV: s.kv, Box: s.box, Host: host, Deliverer: mover, Logger: log,
-		Clock: func() time.Time { return time.Now().Add(s.ahead) }, HTTPClient: NewHTTPClient(), TorrentLimit: 1 << 20,
+		Clock: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load()) * time.Hour) }, HTTPClient: NewHTTPClient(), TorrentLimit: 1 << 20,
 	})
 	if err == nil {
 		err = n.Start(context.Background())
@@ -190,11 +191,11 @@ func (s *stage) act(a act) {
 	case "crash at point":
 		s.life.arm(1 + a.A)
 	case "clock":
-		s.ahead += time.Duration(a.A-50) * time.Hour
+		s.ahead.Add(int64(a.A - 50))
 	default:
 		s.atDaemon(a)
 	}
-	if s.life.over || a.B%3 == 0 {
+	if s.life.isOver() || s.node == nil && a.B%3 == 0 {
 		s.kill()
 		s.start()
 	}
@@ -410,7 +411,7 @@ func (s *stage) checkTask(w *wanted, found map[string]string) {
 	if d != nil && d.Failure != nil {
 		s.fail("task %s: %+v", w.id, *d.Failure)
 	}
-	refused := d != nil && d.Refused
+	refused := d == nil || d.Refused // the job had ended, or its data was leaving
 	switch {
 	case len(sets) == 0 && (w.left || refused):
 	case len(sets) == 1 && w.wanted(sets[0]):

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"time"
 
@@ -34,6 +35,9 @@ type record struct {
 	Clocks         clocks `json:"clocks,omitzero"`
 	// Files are all files, wanted or not, once known.
 	Files []downloader.File `json:"files,omitempty"`
+	// Unsure reports that the job was changed while it was not known whether the
+	// downloader had it: an Add changes nothing of one that it has.
+	Unsure bool `json:"unsure,omitempty"`
 	// Stopped reports that somebody has stopped the job at the downloader.
 	Stopped bool `json:"stopped,omitempty"`
 	// Lost counts how often the downloader had lost the job.
@@ -160,6 +164,8 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 		return false
 	}
 	tooLate := j.Ending != 0 || j.Phase.Ended() || j.dataIsThere() && !j.seeds()
+	leaving := tooLate && j.leaving()
+	files, limits := j.wantedFiles(), j.Job.Limits
 	j.Job = copyJob(d)
 	j.choice = nil
 	for _, r := range j.Deliveries {
@@ -168,7 +174,11 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 	for i := range d.Deliveries {
 		want := &d.Deliveries[i]
 		if r := j.delivery(want.Task); r != nil {
+			selected := r.Want.Selection
 			r.order(want)
+			if leaving {
+				r.Want.Selection = selected // what else is wanted now was never loaded
+			}
 			continue
 		}
 		r := newDeliveryRecord(*want)
@@ -177,11 +187,20 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 		j.Deliveries = append(j.Deliveries, r)
 	}
 	j.checkSelections(now)
-	if !tooLate && j.dataIsThere() && j.mustSelect() {
+	if j.Phase == core.JobAdding && j.sent && !(reflect.DeepEqual(files, j.wantedFiles()) && reflect.DeepEqual(limits, j.Job.Limits)) {
+		j.Unsure = true
+	}
+	if !leaving && j.Ending == 0 && j.dataIsThere() && j.mustSelect() {
 		j.Phase, j.hasData = core.JobQueued, false // somebody wants more of it
 	}
 	j.save()
 	return true
+}
+
+// leaving reports whether data has begun to go to a destination, so that what
+// the downloader loads cannot be changed any more.
+func (j *job) leaving() bool {
+	return slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool { return d.Plan != nil || d.Done || d.step != nil })
 }
 
 // maxFileList bounds the list of a job's files, in bytes of JSON. A record
@@ -240,6 +259,22 @@ func (j *job) undone() int {
 		}
 	}
 	return n
+}
+
+// shared reports whether several users want the job: what is said of it as a
+// whole would tell each of the others.
+func (j *job) shared() bool {
+	var first *deliveryRecord
+	for _, d := range j.Deliveries {
+		if !d.wantsData() {
+			continue
+		}
+		if first != nil && first.Want.Owner != d.Want.Owner {
+			return true
+		}
+		first = d
+	}
+	return false
 }
 
 // busy reports whether a step of any delivery is under way.

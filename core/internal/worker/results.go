@@ -287,7 +287,7 @@ func (j *job) lose() {
 func (j *job) beginAnew() {
 	j.Uploaded, j.UploadedBefore = j.uploaded(), j.uploaded()
 	j.Phase, j.Ref, j.Applied, j.Verify = core.JobAdding, nil, applied{}, true
-	j.hasData, j.status = false, downloader.Status{}
+	j.hasData, j.Unsure, j.status = false, false, downloader.Status{}
 	j.retry, j.waiting = retry{}, nil
 	j.save()
 }

@@ -242,21 +242,27 @@ func (n *Node) failTooLarge(j *job, need int64) bool {
 	if !s.known || need <= s.total-s.mark() {
 		return false
 	}
-	w := waitingFor(errTooLarge(j.wantedSize(), s.total))
+	w := waitingFor(j.errTooLarge(s.total))
 	j.room = room{state: roomRefused, waiting: w}
-	j.fail(errTooLarge(j.wantedSize(), s.total), n.now())
+	j.fail(j.errTooLarge(s.total), n.now())
 	n.touchLater(j)
 	return true
 }
 
-func errTooLarge(size, total int64) error {
-	return errs.New(errs.OutOfSpace, "The download has %s, and the disk of the node's download folder %s in all.", sizeWords(size), sizeWords(total)).
-		WithHint("Choose some of its files, another node, or a larger disk for the download folder.")
+func (j *job) errTooLarge(total int64) error {
+	err := errs.New(errs.OutOfSpace, "The download has %s, and the disk of the node's download folder %s in all.", sizeWords(j.wantedSize()), sizeWords(total))
+	if j.shared() {
+		err = errs.New(errs.OutOfSpace, "The disk of the node's download folder, with %s in all, cannot hold it.", sizeWords(total))
+	}
+	return err.WithHint("Choose some of its files, another node, or a larger disk for the download folder.")
 }
 
 // refuseRoom lets a job wait for room.
 func (n *Node) refuseRoom(j *job, missing int64) {
 	text := "It needs " + sizeWords(missing) + " more of free space on the disk of the node's download folder, beside what running downloads will take."
+	if j.shared() {
+		text = "It needs more of free space on the disk of the node's download folder, beside what running downloads will take."
+	}
 	if n.space.low {
 		text = "The disk of the node's download folder is nearly full. Downloads go on when " + sizeWords(missing) + " more are free."
 	}
