@@ -156,3 +156,31 @@ func TestFilesAreReportedToADriverThatIsNew(t *testing.T) {
 		await(t, b.driver(), ref, "the files", func(s downloader.Status) bool { return len(s.Files) == 1 && !s.Phase.HasData() })
 	}
 }
+
+// The DHT would ask for hosts on the Internet; the daemon treats it as it does
+// the exchange of peers.
+func TestAPrivateTorrentExchangesNoPeers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.driver()
+	b.preferences(`{"pex":true}`)
+	const disabled = 0.0
+	for name, private := range map[string]bool{"private": true, "dead": false} {
+		req := b.request(name, false)
+		req.Limits.DownloadRate = 1000
+		ref := add(t, d, req)
+		eventually(t, "what the daemon does with "+name, func() bool {
+			ways := map[string]float64{}
+			var list []struct {
+				URL    string  `json:"url"`
+				Status float64 `json:"status"`
+			}
+			b.read("torrents/trackers?hash="+raw(t, d, ref).ID, &list)
+			for _, way := range list {
+				ways[way.URL] = way.Status
+			}
+			status, ok := ways["** [PeX] **"]
+			return ok && (status == disabled) == private && ways["** [DHT] **"] == disabled
+		})
+	}
+}

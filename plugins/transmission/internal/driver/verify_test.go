@@ -126,7 +126,7 @@ func assertLinked(t testing.TB, path string, tor lab.Torrent) {
 
 func links(info os.FileInfo) uint64 {
 	s, _ := info.Sys().(*syscall.Stat_t)
-	return uint64(s.Nlink)
+	return uint64(s.Nlink) //nolint:unconvert // it is narrower on other systems
 }
 
 func TestFilesAreReportedToADriverThatIsNew(t *testing.T) {
@@ -165,4 +165,13 @@ func TestMoreFilesOfWhatIsThere(t *testing.T) {
 		return s.Phase == downloader.PhaseSeeding && s.TotalBytes == 16<<20
 	})
 	seeding.assertFiles(s, slow, 0, 1)
+}
+
+func TestAPrivateTorrentStaysPrivate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, private := range map[string]bool{"private": true, "dead": false} {
+		// The daemon keeps private torrents to their trackers by itself.
+		b.addTorrent(name).assertFields(map[string]any{"isPrivate": private})
+	}
 }
