@@ -10,6 +10,8 @@ GO       ?= go
 DATA     ?= ./data
 ARGS     ?=
 FUZZTIME ?= 10s
+POINTS   ?= 1000
+SEED     ?= 0
 SUITES   ?= trixie sid
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -102,6 +104,12 @@ check-layers: ## Fail if a package imports what it must not
 bench: deps-run ## Measure haul as a whole, and its parts
 	@$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/e2e
 	@$(GO) test -run '^$$' -bench . $$($(GO) list ./... | grep -v /internal/e2e$$)
+
+.PHONY: crash
+crash: deps-test ## Kill core, plugins and daemons at 1,000 points, in 15 minutes at most (POINTS=1000, SEED=0 chooses one)
+	@$(GO) test -count=1 -v -timeout 20m -run TestCrashes ./internal/crash \
+	  -points $(POINTS) -seed $(SEED) -worlds 3 -bound 13m -keep $(CURDIR)/.cache/crash
+	@$(GO) test -count=1 -run TestEveryInterleaving ./core/internal/worker -rapid.checks=10000
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a while (FUZZTIME=10s)

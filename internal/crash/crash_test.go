@@ -1,0 +1,66 @@
+package crash
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var (
+	points = flag.Int("points", 20, "how many crashes")
+	seed   = flag.Uint64("seed", 0, "of what is random; 0 chooses one")
+	worlds = flag.Int("worlds", 2, "how many servers at once")
+	bound  = flag.Duration("bound", 25*time.Second, "no crash after this time")
+	keep   = flag.String("keep", filepath.Join(os.TempDir(), "haul-crash"), "`DIR` for what went wrong")
+)
+
+// round is how many crashes happen, at most, before everything is let come to
+// its end and looked at.
+const round = 20
+
+// TestCrashes kills core, plugins and daemons again and again.
+func TestCrashes(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", *seed)
+	bin := buildAll(t)
+	r := newReport(t, *seed, *keep)
+	defer r.finish(t)
+	until := r.begun.Add(*bound)
+	t.Run("worlds", func(t *testing.T) {
+		for i := range *worlds {
+			name, apart := fmt.Sprint("world-", i), i%2 == 1
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, name, bin, r, *seed+uint64(i), apart)
+				for r.count() < *points && time.Now().Before(until) && len(r.violations) < 20 {
+					for range 4 + w.random.IntN(round-4) {
+						if w.crash(); r.count() >= *points || time.Now().After(until) {
+							break
+						}
+					}
+					w.settle()
+				}
+				w.bow()
+			})
+		}
+	})
+}
+
+// bow ends the server as an init system does.
+func (w *world) bow() {
+	if !w.server.alive() {
+		w.violate("the server has died by itself")
+		return
+	}
+	if !w.server.stop() {
+		w.violate("the server did not end after a SIGTERM")
+	}
+	for _, line := range w.server.errorsLogged() {
+		w.t.Logf("logged: %s", line)
+	}
+}
