@@ -107,14 +107,14 @@ func TestObjectsAreChecked(t *testing.T) {
 }
 
 func TestErrorsWithoutADetailGetTheCodeOfAStorage(t *testing.T) {
-	for status_, want := range map[codes.Code]errs.Code{
+	for code, want := range map[codes.Code]errs.Code{
 		codes.NotFound: errs.NotFound, codes.AlreadyExists: errs.DestinationExists, codes.Unauthenticated: errs.StorageAuthFailed,
 		codes.PermissionDenied: errs.StorageError, codes.ResourceExhausted: errs.StorageError, codes.Unimplemented: errs.NotOffered,
 		codes.Unavailable: errs.PluginCrashed, codes.Internal: errs.Internal,
 	} {
-		_, err := connectRaw(t, &liar{err: status.Error(status_, "no")}).Stat(testContext(t), "f")
+		_, err := connectRaw(t, &liar{err: status.Error(code, "no")}).Stat(testContext(t), "f")
 		if !errs.Is(err, want) {
-			t.Errorf("%s: got %v, want %s", status_, err, want)
+			t.Errorf("%s: got %v, want %s", code, err, want)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func send(stream putClient, req *storage.PutRequest) error {
 		header.ModTime = timestamppb.New(req.ModTime)
 	}
 	if stream.Send(&pb.PutRequest{Part: &pb.PutRequest_Header{Header: header}}) != nil {
-		return nil
+		return nil //nolint:nilerr // it comes to the receiver
 	}
 	for left := req.Size; left > 0; {
 		// gRPC may look at a message after Send has returned.
@@ -82,7 +82,7 @@ func send(stream putClient, req *storage.PutRequest) error {
 			return contentError(err)
 		}
 		if stream.Send(&pb.PutRequest{Part: &pb.PutRequest_Content{Content: content}}) != nil {
-			return nil
+			return nil //nolint:nilerr // as above
 		}
 		left -= int64(len(content))
 	}

@@ -96,7 +96,7 @@ func (s *Service) applyLocal(st *core.Storage, changed []byte) error {
 	if why := s.wrongRoot(path); !ok || why != "" {
 		return errs.New(errs.InvalidSettings, "The folder of the storage is not valid.").WithField("settings.path", why)
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil { //nolint:gosec // as other folders that haul makes for users' files
+	if err := os.MkdirAll(path, 0o755); err != nil {
 		return errs.Wrap(err, errs.InvalidSettings, "The folder %s cannot be made.", path).WithField("settings.path", "cannot be made").
 			WithHint("Make it, and give the user that haul runs as the right to write there.")
 	}
@@ -122,8 +122,8 @@ func (s *Service) wrongRoot(path string) string {
 func resolved(path string) string {
 	rest := ""
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
-		if real, err := filepath.EvalSymlinks(at); err == nil {
-			return filepath.Join(real, rest)
+		if target, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(target, rest)
 		}
 		if at == filepath.Dir(at) {
 			return filepath.Clean(path)

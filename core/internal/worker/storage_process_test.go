@@ -79,7 +79,7 @@ func TestFilesGoToAStorageInAProcess(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if err := os.Chmod(plugins, 0o755); err != nil { //nolint:gosec // it holds a plugin
+	if err := os.Chmod(plugins, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t, scripted.Options{})

@@ -82,7 +82,7 @@ func (s *Slot[D]) Close(ctx context.Context, c *Calls, grace time.Duration, end 
 func (s *Slot[D]) close(ctx context.Context, c *Calls, end func(context.Context, D) error) error {
 	d, err := s.Driver()
 	if err != nil {
-		return nil //nolint:nilerr // nothing was configured, so nothing is held
+		return nil // nothing was configured, so nothing is held
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
