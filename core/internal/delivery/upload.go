@@ -51,5 +51,12 @@ func SourceError(err error) error { return sourceError(err) }
 
 // FreeName returns name, or "name (1).ext" and so on, whichever is not taken.
 func FreeName(name string, dir bool, taken func(string) (bool, error)) (string, error) {
-	return freeName(name, dir, maxName, taken)
+	return freeName(visible(name), dir, maxName, taken)
+}
+
+// PossibleName returns a name that also the strict destinations take, and that
+// has at most limit bytes.
+func PossibleName(name string, dir bool, limit int) string {
+	possible, _ := Traits{Strict: true, MaxName: limit}.mend(name, dir)
+	return possible
 }

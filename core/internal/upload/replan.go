@@ -2,12 +2,10 @@ package upload
 
 import (
 	"context"
-	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/haul-dl/haul/core/internal/delivery"
 )
@@ -108,69 +106,39 @@ func plannedName(u *delivery.Upload, entries []delivery.Entry) string {
 	return u.Name
 }
 
+// Lengths in bytes: what is usual, and what storages take which encrypt names,
+// or count them in another unit.
+const (
+	usualLength = 255
+	shortLength = 120
+)
+
 func mend(name string, step int) string {
 	if step < mendName {
 		return name
 	}
 	parts := strings.Split(name, "/")
-	for i := range parts {
+	for i, part := range parts {
+		last := i == len(parts)-1
 		switch {
 		case step == mendShort:
-			parts[i] = shortPart(safePart(parts[i]))
-		case step == mendPath || i == len(parts)-1:
-			parts[i] = safePart(parts[i])
+			parts[i] = possiblePart(part, !last, shortLength)
+		case step == mendPath || last:
+			parts[i] = possiblePart(part, !last, usualLength)
 		}
 	}
 	return strings.Join(parts, "/")
 }
 
-// safePart replaces what SMB, OneDrive and file systems of Windows do not take.
-func safePart(name string) string {
-	name = strings.ToValidUTF8(name, "_")
-	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`<>:"|?*\`, r) || unicode.IsControl(r) {
-			return '_'
-		}
-		return r
-	}, name)
-	if trimmed := strings.TrimRight(name, ". "); trimmed != name {
-		name = trimmed + "_"
-	}
-	if trimmed := strings.TrimLeft(name, " ~"); trimmed != name {
-		name = "_" + trimmed
-	}
+// possiblePart also keeps away from what OneDrive does not take, and from the
+// names of devices.
+func possiblePart(name string, dir bool, limit int) string {
+	name = delivery.PossibleName(name, dir, limit-len("_"))
 	stem, _, _ := strings.Cut(name, ".")
-	if reserved[strings.ToUpper(stem)] {
-		name = "_" + name
+	if strings.HasPrefix(name, " ") || strings.HasPrefix(name, "~") || devices.MatchString(stem) {
+		return "_" + name
 	}
 	return name
 }
 
-// reserved are names of devices.
-var reserved = func() map[string]bool {
-	names := map[string]bool{"CON": true, "PRN": true, "AUX": true, "NUL": true}
-	for n := 1; n <= 9; n++ {
-		names[fmt.Sprint("COM", n)], names[fmt.Sprint("LPT", n)] = true, true
-	}
-	return names
-}()
-
-// shortest is a length in bytes that storages take which encrypt names, or
-// count them in another unit.
-const shortest = 120
-
-// shortPart keeps the extension and as much of the rest as is short enough.
-func shortPart(name string) string {
-	if len(name) <= shortest {
-		return name
-	}
-	ext := path.Ext(name)
-	if len(ext) > shortest/4 {
-		ext = ""
-	}
-	n := shortest - len(ext)
-	for n > 0 && !utf8.RuneStart(name[n]) {
-		n--
-	}
-	return strings.TrimRight(name[:n], ". ") + ext
-}
+var devices = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[1-9]|lpt[1-9])$`)
