@@ -103,6 +103,7 @@ check-layers: ## Fail if a package imports what it must not
 .PHONY: bench
 bench: deps-run ## Measure haul as a whole, and its parts
 	@$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/e2e
+	@HAUL_BIG=1 $(GO) test -count=1 -v -run TestKill9WhileAFileIsCopied ./internal/e2e
 	@$(GO) test -run '^$$' -bench . $$($(GO) list ./... | grep -v /internal/e2e$$)
 
 .PHONY: crash

@@ -28,7 +28,7 @@ type errand struct {
 
 	task   string // its id, once accepted
 	last   task
-	due    time.Time // of the next step
+	due    time.Time       // of the next step
 	wishes map[string]bool // those that were granted
 	tried  map[string]bool // those that may have been: nobody answered
 	// pauses is how often somebody asked to stop it.

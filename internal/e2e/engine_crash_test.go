@@ -94,7 +94,7 @@ func gidsOf(t testing.TB, a *lab.Aria2) map[string][]string {
 // HAUL_BIG=1 the file has 4 GiB.
 func TestKill9WhileAFileIsCopied(t *testing.T) {
 	t.Parallel()
-	size := int64(1 << 30)
+	size := int64(512 << 20)
 	if os.Getenv("HAUL_BIG") != "" {
 		size = 4 << 30
 	}
