@@ -28,6 +28,7 @@ type storageTested struct {
 	id       core.StorageID
 	instance StorageInstance // nil of a local storage
 	revision int64
+	pid      int // of the process that was tested
 	found    storageFindings
 }
 
@@ -73,7 +74,7 @@ func (n *Node) deliversTo(id core.StorageID) bool {
 
 func (n *Node) testStorageNow(k *depot) {
 	k.testing = true
-	e := storageTested{id: k.want.ID, instance: k.inst, revision: k.want.Revision}
+	e := storageTested{id: k.want.ID, instance: k.inst, revision: k.want.Revision, pid: k.status.PID}
 	root := k.want.Root
 	n.steps.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, storageTestTimeout)
@@ -122,8 +123,8 @@ func (n *Node) onStorageTested(e storageTested) {
 		return
 	}
 	k.testing = false
-	if k.removed || k.inst != e.instance || k.want.Revision != e.revision || !k.running() {
-		return // it was another one that was tested
+	if k.removed || k.inst != e.instance || k.want.Revision != e.revision || k.status.PID != e.pid || !k.running() {
+		return // it was another one that was tested; this one's turn is to come
 	}
 	k.testedAt = time.Now()
 	k.lookAt = k.testedAt.Add(usedStorageTest)
