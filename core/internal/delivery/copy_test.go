@@ -274,9 +274,12 @@ func TestTheWayAndItsReasonAreTold(t *testing.T) {
 			if _, ok := tt.names.(foreignLinks); ok {
 				giveAway(t, job.Source)
 			}
-			r, err := deliver(newMover(withNamer(tt.names)), job)
-			if err != nil || r.Method != tt.want || r.Why != tt.why {
-				t.Errorf("%s: %s, %q, want %s, %q: %v", tt.name, r.Method, r.Why, tt.want, tt.why, err)
+			plan := mustPlan(t, job)
+			for _, call := range []string{"", "again"} {
+				r, err := execute(newMover(withNamer(tt.names)), job, &plan)
+				if err != nil || r.Method != tt.want || r.Why != tt.why {
+					t.Errorf("%s %s: %s, %q, want %s, %q: %v", tt.name, call, r.Method, r.Why, tt.want, tt.why, err)
+				}
 			}
 		}
 	}

@@ -166,7 +166,7 @@ func (x *execution) deliver(ctx context.Context, i int) error {
 		switch err := x.look(e); {
 		case errors.Is(err, errDone):
 			x.tidy(e)
-			x.arrived(i, e.Method)
+			x.arrived(i, x.wayOf(e))
 			return nil
 		case errors.Is(err, errSkip):
 			x.skipped(i)
@@ -233,9 +233,20 @@ func (x *execution) lookAtRest(ctx context.Context) {
 			return
 		}
 		if x.open(i) && errors.Is(x.look(&x.plan.Entries[i]), errDone) {
-			x.arrived(i, x.plan.Entries[i].Method)
+			x.arrived(i, x.wayOf(&x.plan.Entries[i]))
 		}
 	}
+}
+
+// wayOf tells how an entry came that an earlier call delivered.
+func (x *execution) wayOf(e *Entry) Method {
+	switch {
+	case e.Copy != 0:
+		return e.Method
+	case x.job.Data == DataMove:
+		return MethodRename
+	}
+	return MethodLink
 }
 
 func (x *execution) save(ctx context.Context) error {
