@@ -78,6 +78,12 @@ func (d *deliveryRecord) order(want *core.Delivery) {
 	d.Want, d.Left = *want, false
 }
 
+// comeBack begins anew for a task that had left: how that ended does not count.
+func (d *deliveryRecord) comeBack(tooLate bool) {
+	d.retry, d.Failure, d.HeldSince, d.Failed = retry{}, nil, nil, nil
+	d.Ended, d.Refused = false, tooLate
+}
+
 // open reports whether the delivery is still to be made, now or later.
 func (d *deliveryRecord) open() bool { return !d.Done && !d.Refused && !d.Ended && !d.Left }
 

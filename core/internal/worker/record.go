@@ -168,12 +168,16 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 	files, limits := j.wantedFiles(), j.Job.Limits
 	j.Job = copyJob(d)
 	j.choice = nil
+	left := make(map[core.TaskID]bool, len(j.Deliveries))
 	for _, r := range j.Deliveries {
-		r.Left = true
+		left[r.Want.Task], r.Left = r.Left, true
 	}
 	for i := range d.Deliveries {
 		want := &d.Deliveries[i]
 		if r := j.delivery(want.Task); r != nil {
+			if left[want.Task] {
+				r.comeBack(tooLate)
+			}
 			selected := r.Want.Selection
 			r.order(want)
 			if leaving {
