@@ -34,6 +34,7 @@ func StartWebDAV(t testing.TB) *WebDAV {
 	w.d = &daemon{t: t, base: base, program: program{
 		name:      "apache2",
 		pkg:       "apache2-bin",
+		mayHang:   true, // while somebody uploads
 		configure: func(p ports) error { return w.configure(conf, p) },
 		command: func(ports) (args, env []string) {
 			return []string{"-X", "-f", conf}, nil
@@ -95,8 +96,9 @@ func (w *WebDAV) ready(ctx context.Context, client *http.Client, p ports) error 
 	return expect(client, req, http.StatusMultiStatus)
 }
 
-// Stop ends it as an init system does, and waits for the end.
-func (w *WebDAV) Stop() { w.d.t.Helper(); w.d.stop() }
+// Kill9 ends it without a word, and waits for the end. Asked to end, it would
+// wait for uploads.
+func (w *WebDAV) Kill9() { w.d.kill9() }
 
 // Restart starts it again at the same address, with its files as they are.
 func (w *WebDAV) Restart() { w.d.t.Helper(); w.d.restart() }

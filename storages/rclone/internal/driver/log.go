@@ -2,7 +2,7 @@ package driver
 
 import (
 	"context"
-	"log/slog"
+	"log/slog" //nolint:depguard // rclone logs to one of its handlers
 	"slices"
 	"strings"
 

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	iofs "io/fs"
 	"path"
 
 	"github.com/rclone/rclone/fs"
@@ -18,7 +19,7 @@ func (d *Driver) Stat(ctx context.Context, p string) (storage.Object, error) {
 		return storage.Object{}, err
 	}
 	return call(ctx, d, func(ctx context.Context, f fs.Fs) (storage.Object, error) {
-		o, err := f.NewObject(ctx, p)
+		o, err := look(ctx, f, p)
 		if err == nil {
 			return describe(ctx, f, o), nil
 		}
@@ -30,6 +31,19 @@ func (d *Driver) Stat(ctx context.Context, p string) (storage.Object, error) {
 		}
 		return storage.Object{Path: p, Dir: true}, nil
 	})
+}
+
+// look returns the file at a path. S3 answers HEAD without a word on why it
+// refuses, so the folder's list is asked for the reason.
+func look(ctx context.Context, f fs.Fs, p string) (fs.Object, error) {
+	o, err := f.NewObject(ctx, p)
+	if err == nil || !f.Features().BucketBased || byStatus(err) != errs.DestinationReadOnly {
+		return o, err
+	}
+	if _, reason := f.List(ctx, ""); reason != nil {
+		return nil, reason
+	}
+	return nil, err
 }
 
 func either(err error, other error) error {
@@ -94,7 +108,7 @@ func (d *Driver) remove(ctx context.Context, f fs.Fs, p string) error {
 			return err
 		}
 	}
-	o, err := f.NewObject(ctx, p)
+	o, err := look(ctx, f, p)
 	switch {
 	case err == nil:
 		err = o.Remove(ctx)
@@ -135,6 +149,9 @@ func (d *Driver) Space(ctx context.Context) (storage.Space, error) {
 		usage, err := about(ctx)
 		if errors.Is(err, fs.ErrorNotImplemented) {
 			return storage.Space{}, noSpace()
+		}
+		if isMissing(err) || errors.Is(err, iofs.ErrNotExist) { // it is made with the first file
+			return storage.Space{Free: -1, Total: -1}, nil
 		}
 		if err != nil {
 			return storage.Space{}, err

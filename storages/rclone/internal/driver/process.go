@@ -3,7 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"log/slog" //nolint:depguard // rclone logs to one of its handlers
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +15,7 @@ import (
 
 const (
 	connectTimeout  = 15 * time.Second
-	lowLevelRetries = 3
+	lowLevelRetries = 2
 	// idleTimeout is how long a server may be silent, such as one that puts the
 	// parts of a large file together.
 	idleTimeout = 5 * time.Minute

@@ -27,7 +27,7 @@ func (d *Driver) Put(ctx context.Context, req storage.PutRequest) (storage.Objec
 	if err := checkPath(req.Path); err != nil {
 		return storage.Object{}, err
 	}
-	return call(ctx, d, func(ctx context.Context, f fs.Fs) (storage.Object, error) {
+	o, err := call(ctx, d, func(ctx context.Context, f fs.Fs) (storage.Object, error) {
 		release, err := d.claim(ctx, req.Path)
 		if err != nil {
 			return storage.Object{}, err
@@ -45,6 +45,22 @@ func (d *Driver) Put(ctx context.Context, req storage.PutRequest) (storage.Objec
 		}
 		return describe(ctx, f, o), nil
 	})
+	if err != nil {
+		return storage.Object{}, blameName(req.Path, err)
+	}
+	return o, nil
+}
+
+// maxName is how long a name may be nearly everywhere, in bytes.
+const maxName = 255
+
+// blameName takes a name that is too long for the cause of what a storage
+// reports in words of its own: "Bad message", 403 or 500.
+func blameName(p string, err error) error {
+	if len(path.Base(p)) <= maxName || !errs.Is(err, errs.StorageError) && !errs.Is(err, errs.DestinationReadOnly) {
+		return err
+	}
+	return errs.Wrap(err, errs.NameNotPossible, "The storage cannot hold a file of that name: it has more than %d bytes.", maxName)
 }
 
 func checkPath(p string) error {
@@ -55,11 +71,16 @@ func checkPath(p string) error {
 }
 
 func (d *Driver) put(ctx context.Context, f fs.Fs, req storage.PutRequest, in *source) (fs.Object, error) {
-	if err := vacant(ctx, f, req.Path, req.Overwrite); err != nil {
+	old, err := vacant(ctx, f, req.Path, req.Overwrite)
+	if err != nil {
 		return nil, err
 	}
 	if !d.showsHalves(f) {
-		return upload(ctx, f, req.Path, req, in)
+		o, err := upload(ctx, f, req.Path, req, in)
+		if err != nil {
+			discardHalf(ctx, f, req.Path, old)
+		}
+		return o, err
 	}
 	if f.Features().Move == nil {
 		return nil, errs.New(errs.StorageError, "The storage shows files half-written, and cannot rename them.").
@@ -88,18 +109,18 @@ func partialName(p string) string {
 	return path.Join(path.Dir(p), ".haul-"+hex.EncodeToString(sum[:8])+".partial")
 }
 
-// vacant checks that a file may be put at a path.
-func vacant(ctx context.Context, f fs.Fs, p string, overwrite bool) error {
-	_, err := f.NewObject(ctx, p)
+// vacant checks that a file may be put at a path, and returns the one to replace.
+func vacant(ctx context.Context, f fs.Fs, p string, overwrite bool) (old fs.Object, err error) {
+	old, err = look(ctx, f, p)
 	switch {
 	case isDir(err):
-		return errs.New(errs.DestinationExists, "A folder of that name exists at the destination.")
+		return nil, errs.New(errs.DestinationExists, "A folder of that name exists at the destination.")
 	case err == nil && !overwrite:
-		return errs.New(errs.DestinationExists, "A file of that name exists at the destination.")
-	case err != nil && !isMissing(err):
-		return err
+		return nil, errs.New(errs.DestinationExists, "A file of that name exists at the destination.")
+	case isMissing(err):
+		return nil, nil
 	}
-	return nil
+	return old, err
 }
 
 func isDir(err error) bool {
@@ -114,16 +135,13 @@ func isMissing(err error) bool {
 func upload(ctx context.Context, f fs.Fs, name string, req storage.PutRequest, in *source) (fs.Object, error) {
 	info := object.NewStaticObjectInfo(name, modTime(req), req.Size, true, nil, f)
 	o, err := f.Put(ctx, in, info)
-	if err == nil {
-		err = verify(ctx, o, req.Size, in)
+	if err != nil { // also with an o, which may be the old file
+		return nil, in.failure(err)
 	}
-	if err == nil {
-		return o, nil
+	if err := verify(ctx, o, req.Size, in); err != nil {
+		return nil, err
 	}
-	if o != nil {
-		discard(ctx, f, name)
-	}
-	return nil, in.failure(err)
+	return o, nil
 }
 
 func modTime(req storage.PutRequest) time.Time {
@@ -156,7 +174,7 @@ func verify(ctx context.Context, o fs.Object, size int64, in *source) error {
 
 // show gives an uploaded file its own name.
 func show(ctx context.Context, f fs.Fs, o fs.Object, req storage.PutRequest) (fs.Object, error) {
-	if err := vacant(ctx, f, req.Path, req.Overwrite); err != nil {
+	if _, err := vacant(ctx, f, req.Path, req.Overwrite); err != nil {
 		return nil, err
 	}
 	shown, err := move(ctx, f, o, req)
@@ -195,6 +213,21 @@ func remove(ctx context.Context, f fs.Fs, name string) error {
 		return nil
 	}
 	return err
+}
+
+// discardHalf removes what a server shows of an upload that failed, which it
+// should not: versitygw 1.8 now and then takes a request that was cut off for a
+// whole one. The file that was there before stays.
+func discardHalf(ctx context.Context, f fs.Fs, name string, old fs.Object) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
+	defer cancel()
+	o, err := f.NewObject(ctx, name)
+	if err != nil || old != nil && o.Size() == old.Size() && o.ModTime(ctx).Equal(old.ModTime(ctx)) {
+		return
+	}
+	if err := o.Remove(ctx); err != nil {
+		fs.Infof(f, "Failed to remove half a file: %v", err)
+	}
 }
 
 // discard removes what a failed Put has left, also where its time is over. What

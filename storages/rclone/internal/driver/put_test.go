@@ -157,6 +157,9 @@ func TestAServerThatEndsInTheMiddleShowsNoHalf(t *testing.T) {
 
 func TestRemoveCleansUpAfterAPutThatWasCutOff(t *testing.T) {
 	onEach(t, func(t *testing.T, s server) {
+		if s.name == "S3" {
+			t.Skip("it keeps parts of an upload out of sight")
+		}
 		d, data := configure(t, s.settings), content(12<<20)
 		req := request("cut/file.bin", data)
 		req.Content = halfway(data, func() error { s.stop(); return nil })

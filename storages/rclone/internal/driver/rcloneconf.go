@@ -7,7 +7,7 @@ import (
 
 	"github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config"
-	"github.com/unknwon/goconfig"
+	"github.com/unknwon/goconfig" //nolint:misspell // its author is called so
 
 	"github.com/haul-dl/haul/sdk/errs"
 )
