@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -16,6 +17,15 @@ var (
 	bound  = flag.Duration("bound", 25*time.Second, "no crash after this time")
 	keep   = flag.String("keep", filepath.Join(os.TempDir(), "haul-crash"), "`DIR` for what went wrong")
 )
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// They wait for processes, not for processors.
+	if err := flag.Set("test.parallel", strconv.Itoa(*worlds)); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // round is how many crashes happen, at most, before everything is let come to
 // its end and looked at.
