@@ -29,56 +29,50 @@ func TestDataThatIsThereIsVerified(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	d := b.driver()
-	for _, tt := range []struct {
-		name   string
-		magnet bool
-		files  []int
-		damage bool
-		blocks int // at most; a piece of "big" has 64
+	tests := []struct {
+		name       string
+		magnet     bool
+		files, has []int // empty is all
+		damage     bool
+		blocks     int // at most; a piece of "big" has 64
+
+		ref    downloader.Ref
+		dir    string
+		before os.FileInfo
 	}{
 		{name: "small"},
 		{name: "big", damage: true, blocks: 64},
 		{name: "multi", magnet: true},
-		{name: "parts-0001", files: []int{1, 2}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			tor := b.swarm.Torrent(tt.name)
-			req := b.request(tt.name, tt.magnet)
-			req.Verify, req.Files = true, tt.files
-			b.swarm.Fill(tt.name, req.Dir, tt.files...)
-			if tt.damage {
-				damage(t, tor.Path(req.Dir, 0))
-			}
-			ref := add(t, d, req)
-			sameFiles(t, awaitPhase(t, d, ref, downloader.PhaseComplete), req.Dir, tor, tt.files...)
-			// What lies across the border of a wanted file has to be loaded for it.
-			if got := b.swarm.Counts(tt.name).Blocks; got > tt.blocks+8*len(tt.files) {
-				t.Errorf("%d blocks were loaded, want %d", got, tt.blocks)
-			}
-		})
+		// What lies across the border of a wanted file has to be loaded for it.
+		{name: "parts-0001", files: []int{1, 2}, has: []int{1, 2}, blocks: 16},
+		{name: "webmulti", has: []int{0}},
 	}
-	t.Run("a file that is gone is loaded, and the others are not", func(t *testing.T) {
-		tor := b.swarm.Torrent("webmulti")
-		req := b.request("webmulti", false)
-		ref := add(t, d, req)
-		awaitPhase(t, d, ref, downloader.PhaseComplete)
-		if err := d.Remove(t.Context(), ref, false); err != nil {
+	for i := range tests {
+		tt := &tests[i]
+		req := b.request(tt.name, tt.magnet)
+		req.Verify, req.Files = true, tt.files
+		b.swarm.Fill(tt.name, req.Dir, tt.has...)
+		first := b.swarm.Torrent(tt.name).Path(req.Dir, append(tt.has, 0)[0])
+		if tt.damage {
+			damage(t, first)
+		}
+		var err error
+		if tt.before, err = os.Stat(first); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Remove(tor.Path(req.Dir, 1)); err != nil {
-			t.Fatal(err)
+		tt.ref, tt.dir = add(t, d, req), req.Dir
+	}
+	for _, tt := range tests {
+		tor := b.swarm.Torrent(tt.name)
+		sameFiles(t, awaitPhase(t, d, tt.ref, downloader.PhaseComplete), tt.dir, tor, tt.files...)
+		if got := b.swarm.Counts(tt.name).Blocks; got > tt.blocks {
+			t.Errorf("%d blocks of %s were loaded, want %d", got, tt.name, tt.blocks)
 		}
-		before, err := os.Stat(tor.Path(req.Dir, 0))
-		if err != nil {
-			t.Fatal(err)
+		after, err := os.Stat(tor.Path(tt.dir, append(tt.has, 0)[0]))
+		if err != nil || !os.SameFile(tt.before, after) {
+			t.Errorf("a file of %s was replaced (%v)", tt.name, err)
 		}
-		req.Verify = true
-		ref = add(t, d, req)
-		sameFiles(t, awaitPhase(t, d, ref, downloader.PhaseComplete), req.Dir, tor)
-		if after, err := os.Stat(tor.Path(req.Dir, 0)); err != nil || !os.SameFile(before, after) {
-			t.Errorf("the whole file was replaced (%v)", err)
-		}
-	})
+	}
 }
 
 // TestSeeding has a peer that leeches, and somebody else who holds the data by
@@ -105,6 +99,10 @@ func TestSeeding(t *testing.T) {
 	d = b.driver()
 	s := await(t, d, ref, "seeding", func(s downloader.Status) bool { return s.Phase == downloader.PhaseSeeding && s.UploadedBytes > 0 })
 	sameFiles(t, s, req.Dir, tor)
+	b.q.Kill9()
+	b.q.Restart()
+	d = b.driver()
+	sameFiles(t, awaitPhase(t, d, ref, downloader.PhaseSeeding), req.Dir, tor)
 	b.swarm.Leech("big", tor.Total)
 	sameFiles(t, awaitPhase(t, d, ref, downloader.PhaseComplete), req.Dir, tor)
 	if n := b.swarm.Counts("big").Blocks; n > 0 {

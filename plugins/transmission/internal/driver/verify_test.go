@@ -101,8 +101,17 @@ func TestSeeding(t *testing.T) {
 	}
 	r := b.add(req)
 	r.assertFiles(r.await(downloader.PhaseSeeding), tor)
+	// Killed before it has written down where the torrent belongs, the daemon
+	// loses it.
+	b.daemon.Kill9()
 	b.daemon.Restart()
-	r.driver = newDriver(t, settingsOf(b.daemon))
+	b.driver = newDriver(t, settingsOf(b.daemon))
+	if r.check().Phase == downloader.PhaseGone {
+		r = b.add(req)
+	}
+	r.assertFiles(r.await(downloader.PhaseSeeding), tor)
+	b.daemon.Restart()
+	b.driver = newDriver(t, settingsOf(b.daemon))
 	r.assertFiles(r.await(downloader.PhaseSeeding), tor)
 	b.swarm.Leech("big", tor.Total)
 	r.assertFiles(r.await(downloader.PhaseComplete), tor)
