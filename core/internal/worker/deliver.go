@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -326,17 +327,33 @@ func (n *Node) onDelivered(j *job, d *deliveryRecord, e stepDone) {
 
 // howDelivered tells in words how files came to their destination.
 func howDelivered(r *delivery.Result) string {
-	text := fmt.Sprintf("%d files were %s to the destination.", len(r.Files), r.Method)
+	skipped := 0
+	for _, f := range r.Files {
+		if f.Skipped {
+			skipped++
+		}
+	}
+	how := "delivered"
+	if r.Method != "" {
+		how = string(r.Method) + " to the destination"
+	}
+	var said []string
+	switch n := len(r.Files) - skipped; {
+	case n == 1:
+		said = append(said, "The file was "+how+".")
+	case n > 1:
+		said = append(said, fmt.Sprintf("%d files were %s.", n, how))
+	}
 	switch {
-	case r.Method == "":
-		text = fmt.Sprintf("%d files were delivered.", len(r.Files))
-	case len(r.Files) == 1:
-		text = fmt.Sprintf("The file was %s to the destination.", r.Method)
+	case skipped == 1:
+		said = append(said, "One was left out: something else has its name there.")
+	case skipped > 1:
+		said = append(said, fmt.Sprintf("%d were left out: something else has their names there.", skipped))
 	}
 	if r.Why != "" {
-		text += " " + r.Why
+		said = append(said, r.Why)
 	}
-	return text
+	return strings.Join(said, " ")
 }
 
 // learnResult takes over what a delivery has done that did not end well, and

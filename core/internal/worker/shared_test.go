@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -433,4 +434,20 @@ func TestATakenNameIsFoundBeforeAnythingIsLoaded(t *testing.T) {
 		t.Errorf("%+v", o.Failure)
 	}
 	w.assertNoDirs()
+}
+
+func TestTheHistoryTellsHowFilesCame(t *testing.T) {
+	for _, tt := range []struct {
+		result delivery.Result
+		want   string
+	}{
+		{delivery.Result{Files: make([]core.DeliveredFile, 1), Method: delivery.MethodRename}, "The file was renamed to the destination."},
+		{delivery.Result{Files: make([]core.DeliveredFile, 3), Method: delivery.MethodCopy, Why: "Hard links are not permitted here."}, "3 files were copied to the destination. Hard links are not permitted here."},
+		{delivery.Result{Files: []core.DeliveredFile{{Skipped: true}}}, "One was left out: something else has its name there."},
+		{delivery.Result{Files: []core.DeliveredFile{{}, {Skipped: true}, {Skipped: true}}}, "The file was delivered. 2 were left out: something else has their names there."},
+	} {
+		if got := howDelivered(&tt.result); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
 }
