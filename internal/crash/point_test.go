@@ -6,9 +6,13 @@ import (
 	"time"
 )
 
-// patience is how long a failpoint may take to be met; then the server is
-// killed from outside, at a moment as good as any.
-const patience = 1500 * time.Millisecond
+const (
+	// patience is how long a failpoint may take to be met by a server that is
+	// ready; then that is killed from outside, at a moment as good as any.
+	patience = 800 * time.Millisecond
+	// startTimeout is for a server that has to start its plugins.
+	startTimeout = 10 * time.Second
+)
 
 // crash makes one crash happen.
 func (w *world) crash() {
@@ -40,6 +44,7 @@ func (w *world) crashAtFailpoint() {
 		plan = fmt.Sprintf("%s=%d", w.points[w.random.IntN(len(w.points))], 1+int(1.2*w.random.ExpFloat64()))
 	}
 	w.server.start(plan)
+	w.server.waitReady(startTimeout)
 	w.work(time.Now().Add(patience), func() bool { return !w.server.alive() })
 	if w.server.alive() {
 		w.server.kill()
