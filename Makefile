@@ -21,6 +21,11 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
 
 PLUGINS  := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X github.com/haul-dl/haul/core/internal/app.Version=$(VERSION)'
+# In directories of modules of their own, since their dependencies are many.
+# One way to build them all, so that tests and linters find in the cache what
+# the build has compiled: that takes minutes the first time.
+STORAGES     := $(patsubst storages/%/main.go,%,$(wildcard storages/*/main.go))
+STORAGE_ENV  := CGO_ENABLED=0 GOFLAGS='$(GOFLAGS) -trimpath'
 BUF      := $(GO) tool -modfile=tools/buf/go.mod buf
 LINT     := $(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint
 TEMPLATE_LINT := $(GO) tool -modfile=../../tools/golangci-lint/go.mod golangci-lint
@@ -30,6 +35,7 @@ TEST_DEPS := $(RUN_DEPS) qbittorrent-nox=qbittorrent-nox transmission-daemon=tra
              setpriv=util-linux setfacl=acl gcc=gcc /usr/include/string.h=libc6-dev \
              /usr/bin/python3=python3 /usr/lib/python3/dist-packages/grpc=python3-grpcio \
              /usr/lib/python3/dist-packages/google/protobuf=python3-protobuf \
+             /usr/sbin/apache2=apache2-bin /usr/lib/openssh/sftp-server=openssh-sftp-server \
              protoc=protobuf-compiler /usr/include/google/protobuf/any.proto=libprotobuf-dev
 
 ##@ Use
@@ -46,6 +52,11 @@ build: ## Build bin/haul and bin/plugins/haul-downloader-NAME
 	$(BUILD) -o bin/haul ./core/cmd/haul
 	@$(foreach p,$(PLUGINS),(set -x; $(BUILD) -o bin/plugins/haul-downloader-$(p) ./plugins/$(p));)
 
+.PHONY: build-storages
+build-storages: ## Build bin/plugins/haul-storage-NAME (takes minutes the first time)
+	@mkdir -p bin/plugins
+	@$(foreach p,$(STORAGES),(set -x; cd storages/$(p) && $(BUILD) -o ../../bin/plugins/haul-storage-$(p) .);)
+
 .PHONY: run
 run: build deps-run ## Build and start haul, ready to download (DATA=DIR, ARGS="--listen …")
 	@exec bin/haul serve --data $(DATA) $(ARGS)
@@ -53,6 +64,11 @@ run: build deps-run ## Build and start haul, ready to download (DATA=DIR, ARGS="
 .PHONY: test
 test: deps-test ## Run all tests with the race detector
 	@CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	@$(MAKE) test-storages
+
+.PHONY: test-storages
+test-storages: deps-test build-storages ## Test the plugins of storages with real servers (RACE=-race takes minutes more)
+	@$(foreach p,$(STORAGES),(cd storages/$(p) && $(if $(RACE),CGO_ENABLED=1 $(GO) test -race,$(STORAGE_ENV) $(GO) test) -timeout 10m ./internal/...);)
 
 .PHONY: test-matrix
 test-matrix: deps-test ## Run the plugins' tests against the daemons of other Debian suites (SUITES="trixie sid")
@@ -67,6 +83,7 @@ check: check-format check-generate check-proto check-modules check-layers lint #
 lint: ## Vet and lint
 	@$(LINT) run --timeout 15m
 	@cd sdk/template && $(TEMPLATE_LINT) run --config ../../.golangci.yml
+	@$(foreach p,$(STORAGES),(cd storages/$(p) && $(STORAGE_ENV) $(TEMPLATE_LINT) run --config ../../.golangci.yml --timeout 15m ./internal/driver/...);)
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -85,6 +102,7 @@ check-generate: ## Fail if generated code is not up to date
 check-format: ## Fail if code is not formatted
 	@$(LINT) fmt --diff
 	@cd sdk/template && $(TEMPLATE_LINT) fmt --config ../../.golangci.yml --diff
+	@$(foreach p,$(STORAGES),(cd storages/$(p) && $(TEMPLATE_LINT) fmt --config ../../.golangci.yml --diff);)
 
 .PHONY: check-proto
 check-proto: ## Lint the wire contract, and compare it with the one that plugins were built for
@@ -95,6 +113,8 @@ check-proto: ## Lint the wire contract, and compare it with the one that plugins
 check-modules: ## Fail if go.mod is not tidy
 	@$(GO) mod tidy -diff
 	@cd sdk/template && $(GO) mod tidy -diff
+	@$(foreach p,$(STORAGES),(cd storages/$(p) && $(GO) mod tidy -diff);)
+	@cd storages/rclone/internal/testservers && $(GO) mod tidy -diff
 
 .PHONY: check-layers
 check-layers: ## Fail if a package imports what it must not

@@ -71,7 +71,8 @@ func buildTool(t testing.TB, dir, tool string) string {
 	}
 	cmd := exec.Command("go", "tool", "-n", tool)
 	cmd.Dir = filepath.Join(strings.TrimSpace(string(root)), dir)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	// The same flags from everywhere, so that it is compiled once.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false")
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
 	path, err := cmd.Output()

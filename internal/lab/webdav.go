@@ -32,7 +32,7 @@ func StartWebDAV(t testing.TB) *WebDAV {
 	w := &WebDAV{Username: "haul", Password: newSecret(), Dir: filepath.Join(base, "files")}
 	conf := filepath.Join(base, "apache.conf")
 	w.d = &daemon{t: t, base: base, program: program{
-		name:      "apache2",
+		name:      "/usr/sbin/apache2",
 		pkg:       "apache2-bin",
 		mayHang:   true, // while somebody uploads
 		configure: func(p ports) error { return w.configure(conf, p) },
