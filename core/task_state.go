@@ -254,6 +254,8 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 // nextState returns where the task stands by a report; "" where that says nothing.
 func (t *Task) nextState(o *ObservedJob, d *ObservedDelivery) TaskState {
 	switch {
+	case t.State == StateSeeding && o.Phase.Ended():
+		return StateCompleted // its files are delivered, whatever becomes of the rest
 	case d == nil && t.LeftAt > 0 && o.Revision >= t.LeftAt:
 		if t.State == StateSeeding {
 			return StateCompleted

@@ -233,3 +233,14 @@ func TestWhatCannotPassIsNotTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestASeedingTaskIsCompletedHoweverItsJobEnds(t *testing.T) {
+	for _, phase := range []JobPhase{JobDone, JobFailed, JobRemoved} {
+		for _, deliveries := range [][]ObservedDelivery{nil, {{Task: "t", Phase: phase}}} {
+			task := Task{ID: "t", Job: "j", State: StateSeeding, Wish: WishRun}
+			if !task.Observe(&ObservedJob{ID: "j", Phase: phase, Deliveries: deliveries}, time.Now()) || task.State != StateCompleted {
+				t.Errorf("%s with %d deliveries: %s", phase, len(deliveries), task.State)
+			}
+		}
+	}
+}
