@@ -311,7 +311,8 @@ func (n *Node) onDelivered(j *job, d *deliveryRecord, e stepDone) {
 		if d.learnResult(e.result, n.now()) {
 			j.save()
 		}
-		n.hold(j, d, e.err)
+		d.Want.Only = nil // what haul tries by itself is all of it
+		n.hold(j, d, reason(e))
 	default:
 		d.Done, d.Files, d.Plan, d.Failed, d.Failure, d.HeldSince = true, e.result.Files, nil, nil, nil, nil
 		d.progress, d.filesDone, d.copyWaits = 0, 0, false
@@ -323,6 +324,15 @@ func (n *Node) onDelivered(j *job, d *deliveryRecord, e stepDone) {
 		j.save()
 		n.log.Debug("delivered", "job", j.Job.ID, "task", d.Want.Task, "method", e.result.Method)
 	}
+}
+
+// reason returns why a delivery is not complete. Where all went well that this
+// attempt was for, it is what is wrong with the rest.
+func reason(e stepDone) error {
+	if errs.Is(e.err, errs.NotDelivered) && e.result != nil && len(e.result.Failed) > 0 {
+		return e.result.Failed[0].Err
+	}
+	return e.err
 }
 
 // howDelivered tells in words how files came to their destination.

@@ -72,10 +72,13 @@ func newDeliveryRecord(want core.Delivery) *deliveryRecord { return &deliveryRec
 
 // order takes over what core wants.
 func (d *deliveryRecord) order(want *core.Delivery) {
+	only := d.Want.Only
 	if want.Attempt > d.Want.Attempt {
 		d.retry, d.Failure, d.HeldSince, d.Failed = retry{}, nil, nil, nil
+		only = want.Only
 	}
 	d.Want, d.Left = *want, false
+	d.Want.Only = only
 }
 
 // comeBack begins anew for a task that had left: how that ended does not count.

@@ -328,7 +328,7 @@ func TestAFullDiskStopsEverythingAndIsTold(t *testing.T) {
 	w.finish(first.ID, "a.bin", "A")
 	r.waitFor("the job to tell", func() bool {
 		o := r.jobs[first.ID]
-		return o.Waiting != nil && o.Waiting.Code == errs.OutOfSpace && o.Phase < core.JobDownloaded
+		return o.Waiting != nil && o.Waiting.Code == errs.OutOfSpace && o.Phase <= core.JobDownloaded
 	})
 	if _, known := w.plugin.Job(string(second.ID)); known {
 		t.Error("a job was added that the journal does not have")

@@ -381,7 +381,7 @@ func TestHeldDataIsGivenUpWhenItsTimeIsOver(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		o := r.job(job.ID)
-		if d := o.Deliveries[0]; d.Phase != core.JobHeld || d.HeldUntil == nil || d.HeldUntil.Sub(time.Now()) > time.Hour+time.Minute {
+		if d := o.Deliveries[0]; d.Phase != core.JobHeld || d.HeldUntil == nil || time.Until(*d.HeldUntil) > time.Hour+time.Minute {
 			t.Fatalf("%+v", d)
 		}
 		time.Sleep(time.Hour + 20*time.Minute)
