@@ -20,7 +20,7 @@ import (
 // memory is a storage that keeps files in memory, and fails as a test wants.
 type memory struct {
 	// tellsMD5 and keepsTime are what some storages do and others do not.
-	tellsMD5, keepsTime bool
+	tellsMD5, keepsTime, caseless bool
 	// refuses reports whether a name is one that the storage cannot hold.
 	refuses func(path string) bool
 	// before and after are called around each call; an error of before keeps it
@@ -85,6 +85,16 @@ func (m *memory) emptyFolder(dir string) bool {
 	return true
 }
 
+// actual returns the name under which there is a file that a name means.
+func (m *memory) actual(name string) string {
+	for has := range m.files {
+		if m.caseless && strings.EqualFold(has, name) {
+			return has
+		}
+	}
+	return name
+}
+
 // count returns how often a call was made.
 func (m *memory) count(op, name string) (n int) {
 	m.mu.Lock()
@@ -136,7 +146,7 @@ func (m *memory) Put(ctx context.Context, req storage.PutRequest) (storage.Objec
 	m.mu.Lock()
 	m.atOnce++
 	m.most = max(m.most, m.atOnce)
-	_, exists := m.files[req.Path]
+	_, exists := m.files[m.actual(req.Path)]
 	folder := m.folders[req.Path]
 	m.mu.Unlock()
 	defer func() {
@@ -155,6 +165,10 @@ func (m *memory) Put(ctx context.Context, req storage.PutRequest) (storage.Objec
 		req.Progress(int64(len(data)))
 	}
 	m.mu.Lock()
+	if _, exists := m.files[m.actual(req.Path)]; exists && !req.Overwrite {
+		m.mu.Unlock()
+		return storage.Object{}, errs.New(errs.DestinationExists, "")
+	}
 	at := time.Unix(2, 0)
 	if m.keepsTime {
 		at = req.ModTime
@@ -172,8 +186,8 @@ func (m *memory) Stat(ctx context.Context, name string) (storage.Object, error) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.files[name]; ok {
-		return m.object(name), nil
+	if has := m.actual(name); m.files[has] != (stored{}) {
+		return m.object(has), nil
 	}
 	if m.folders[name] {
 		return storage.Object{Path: name, Dir: true}, nil

@@ -137,7 +137,7 @@ func (x *execution) compared(ctx context.Context, u *delivery.Upload, obj *stora
 		return outcome{hash: hash}
 	}
 	err := errs.New(errs.StorageError, "The storage has other bytes than those of %q that it was given.", path.Base(u.Name))
-	return outcome{err: errors.Join(err, x.Remove(ctx, x.path(u.As)))}
+	return outcome{err: errors.Join(err, x.remove(ctx, u.As))}
 }
 
 // settled looks whether there is anything to send.
@@ -175,6 +175,9 @@ func (x *execution) conflict(u *delivery.Upload) outcome {
 // lost: by its hash, else by its time, else by its size where nothing had the
 // name before.
 func (x *execution) ours(u *delivery.Upload, there *storage.Object) (hash string, ours bool, err error) {
+	if want := x.path(u.As); there.Path != want && strings.EqualFold(there.Path, want) {
+		return "", false, nil // that is "a", and this is "A", at a storage that has one of them
+	}
 	if x.source == nil || there.Dir || there.Size != u.Size || contradicts(there, u.Hash) {
 		return "", false, nil
 	}

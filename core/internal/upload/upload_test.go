@@ -229,29 +229,28 @@ func windows(name string) bool {
 	return strings.ContainsAny(name, `<>:"|?*\`) || strings.HasSuffix(base, ".") || strings.EqualFold(stem, "con")
 }
 
-// TestNamesThatDifferInCaseOnly are one name to some storages.
+// TestNamesThatDifferInCaseOnly are one name to some storages, also when what is
+// there is looked at again.
 func TestNamesThatDifferInCaseOnly(t *testing.T) {
-	m := newMemory(nil)
-	taken := map[string]string{}
-	var mu sync.Mutex // guards taken
-	m.before = func(_ context.Context, op, name string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		first, ok := taken[strings.ToLower(name)]
-		if op == "put" && ok && first != name {
-			return errs.New(errs.DestinationExists, "")
+	for _, resumed := range []bool{false, true} {
+		m := newMemory(nil)
+		m.caseless = true
+		job := newJob(t, m, tree{"d/A": "1", "d/a": "2"})
+		u := newUploader()
+		plan, err := u.Plan(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if op == "put" {
-			taken[strings.ToLower(name)] = name
+		plan.Begun = resumed
+		if resumed {
+			m.store("home/d/A", "1", time.Unix(1, 0))
 		}
-		return nil
-	}
-	job := newJob(t, m, tree{"d/A": "1", "d/a": "2"})
-	if _, err := deliver(t.Context(), newUploader(), job); err != nil {
-		t.Fatal(err)
-	}
-	if got := m.has(); len(got) != 2 {
-		t.Errorf("the storage has %q", got)
+		if _, err := execute(t.Context(), u, job, &plan); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.has(); len(got) != 2 || got["home/d/A"]+got["home/d/a (1)"] != "12" && got["home/d/a"]+got["home/d/A (1)"] != "21" {
+			t.Errorf("resumed %v: the storage has %q", resumed, got)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 package driver
 
 import (
-	"flag"
+	goflag "flag" // there is a type flag here
 	"os"
 	"testing"
 )
@@ -9,8 +9,8 @@ import (
 // TestMain runs more tests at once than there are processors: they wait for the
 // daemon's ten-second tick most of their time.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "5"); err != nil {
+	goflag.Parse()
+	if err := goflag.Set("test.parallel", "5"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
