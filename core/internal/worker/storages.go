@@ -157,6 +157,7 @@ func (n *Node) shutStorage(k *depot) {
 		return
 	}
 	k.closing = true
+	n.setStorageHealth(k, core.HealthStarting, nil) // what the old one was found to be is past
 	inst, name := k.inst, k.want.Name
 	n.steps.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(n.ctx), closeTimeout)
