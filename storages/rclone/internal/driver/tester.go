@@ -49,8 +49,8 @@ func (d *Driver) kind() string {
 func (d *Driver) reach(ctx context.Context) []downloader.TestCheck {
 	_, err := call(ctx, d, func(ctx context.Context, f fs.Fs) (struct{}, error) {
 		_, err := f.List(ctx, "")
-		if isMissing(err) && !f.Features().BucketBased {
-			err = nil // it is made with the first file
+		if isMissing(err) {
+			err = nil // a folder is made with the first file; for a bucket that fails
 		}
 		return struct{}{}, err
 	})
