@@ -33,6 +33,9 @@ type errand struct {
 	tried  map[string]bool // those that may have been: nobody answered
 	// pauses is how often somebody asked to stop it.
 	pauses int
+	// jobs is how many there may be of its torrent: who comes when another's
+	// data is leaving gets a job of their own.
+	jobs int
 	// kills is how often daemons had been killed when it was made.
 	kills int
 	// asked is how often the source had been asked for when it was delivered.
@@ -54,7 +57,7 @@ func (w *world) newErrands() []*errand {
 	w.made++
 	e := &errand{
 		key: fmt.Sprintf("%s-%d", w.name, w.made), folder: fmt.Sprintf("%s-%05d", w.name, w.made),
-		kills: w.daemonKills, wishes: map[string]bool{}, tried: map[string]bool{}, user: w.random.IntN(len(w.users)),
+		kills: w.daemonKills, jobs: 1, wishes: map[string]bool{}, tried: map[string]bool{}, user: w.random.IntN(len(w.users)),
 	}
 	request := map[string]any{"destination": e.folder}
 	switch n := w.random.IntN(100); {
@@ -131,6 +134,7 @@ func (w *world) wantTorrent(e *errand, request map[string]any, name string) {
 
 // sameForAnother lets another user want the same torrent.
 func (w *world) sameForAnother(e *errand) *errand {
+	e.jobs = 2
 	twin := *e
 	twin.user = (e.user + 1) % len(w.users)
 	twin.key, twin.folder = e.key+"-twin", e.folder+"-twin"

@@ -173,24 +173,25 @@ func digest(text string) string {
 const blockSize = 16 << 10
 
 // checkTraffic compares what was sent with what had to be: the file once, and
-// at most once more for each death of a daemon meanwhile. What goes on after a
-// pause needs another request, for the rest, and once more where the daemon
-// forgot that; the death of core or of a plugin is no reason for any.
+// at most once more for each death of a daemon meanwhile. The death of core or of
+// a plugin is no reason to send anything again.
 func (w *world) checkTraffic(e *errand) {
-	times := 1 + w.daemonKills - e.kills
+	lives := 1 + w.daemonKills - e.kills
 	if e.torrent != "" {
 		blocks := w.swarm.Counts(e.torrent).Blocks
-		if most := (int(e.size)/blockSize + 8) * times * 5 / 4; blocks > most {
+		if most := (int(e.size)/blockSize + 8) * lives * e.jobs * 5 / 4; blocks > most {
 			w.violate("%v: %d blocks of %s were sent, at most %d were needed", &e.last, blocks, e.torrent, most)
 		}
 		return
 	}
 	requests, sent := w.web.Requests(e.url), w.web.Sent(e.url)
 	w.report.sent(sent)
-	if most := times * (1 + e.pauses); requests > most {
+	// Where aria2 goes on with a file it may ask twice: for what the file is, and
+	// for the rest. A daemon that dies may have to be told of a pause once more.
+	if most := 1 + 2*(lives-1+lives*e.pauses); requests > most {
 		w.violate("%v: %d requests for %s, at most %d were needed", &e.last, requests, e.url, most)
 	}
-	if most := e.size*int64(times) + int64(max(0, requests-1))*inFlight; sent > most {
+	if most := e.size*int64(lives) + int64(max(0, requests-1))*inFlight; sent > most {
 		w.violate("%v: %d bytes of %s were sent in %d requests, at most %d were needed", &e.last, sent, e.url, requests, most)
 	}
 }
