@@ -49,7 +49,7 @@ func TestSpaceIsToldOrNotOffered(t *testing.T) {
 		case space.Free < -1 || space.Total < -1:
 			t.Errorf("%+v", space)
 		}
-		})
+	})
 }
 
 func TestTheTestSaysWhatIsWrong(t *testing.T) {
