@@ -35,6 +35,10 @@ func (d *Driver) report(ctx context.Context, jobs []*job, snap snapshot) ([]down
 	if err := d.complete(ctx, jobs, snap); err != nil {
 		return nil, err
 	}
+	// That was another look, in which more may have ended.
+	if err := d.beginAnew(ctx, jobs, snap); err != nil {
+		return nil, err
+	}
 	if err := d.checkSelections(ctx, jobs, snap); err != nil {
 		return nil, err
 	}
