@@ -43,6 +43,9 @@ type errand struct {
 	over  bool
 }
 
+// movedSuffix is that of the folder to which a task is sent instead of its first.
+const movedSuffix = "-moved"
+
 // step is a wish, and how long after the one before it comes.
 type step struct {
 	wish  string
@@ -158,6 +161,8 @@ func (w *world) chooseSteps(e *errand) {
 		e.steps = []step{{"keep", soon()}}
 	case n < 35:
 		e.steps = []step{{"delete", soon()}}
+	case n < 45 && e.taken == "":
+		e.steps = []step{{"move", soon()}}
 	}
 }
 
@@ -192,14 +197,17 @@ func (w *world) schedule(e *errand) {
 // act asks for the next step, and reports whether it was answered.
 func (w *world) act(e *errand) bool {
 	s := e.steps[0]
+	var body any
 	method, path := "POST", "/tasks/"+e.task+"/"+s.wish
 	switch s.wish {
 	case "pause":
 		e.pauses = 1
 	case "keep", "delete":
 		method, path = "DELETE", "/tasks/"+e.task+"?data="+s.wish
+	case "move":
+		method, path, body = "PATCH", "/tasks/"+e.task, map[string]any{"destination": e.folder + movedSuffix}
 	}
-	a, err := w.users[e.user].send(method, path, nil, "")
+	a, err := w.users[e.user].send(method, path, body, "")
 	if err != nil {
 		e.tried[s.wish] = true
 		return false

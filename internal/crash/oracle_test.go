@@ -113,7 +113,14 @@ func (w *world) checkErrand(e *errand) {
 // waitFiles waits until the folder of a task holds exactly one of the wanted
 // sets of files.
 func (w *world) waitFiles(e *errand, wanted ...map[string]string) {
-	dir := filepath.Join(w.home(e.user), e.folder)
+	folder, other := e.folder, e.folder+movedSuffix
+	if e.last.Destination.Path == other {
+		folder, other = other, folder
+	}
+	dir := filepath.Join(w.home(e.user), folder)
+	if more, err := filesBelow(filepath.Join(w.home(e.user), other)); err != nil || len(more) > 0 {
+		w.violate("%v: another folder %s holds %v, %v", &e.last, other, more, err)
+	}
 	var found map[string]string
 	for until := time.Now().Add(cleanTimeout); ; time.Sleep(tick) {
 		var err error
@@ -125,7 +132,7 @@ func (w *world) waitFiles(e *errand, wanted ...map[string]string) {
 			return
 		}
 		if time.Now().After(until) {
-			w.violate("%v: its folder %s holds %v, want one of %v, %v", &e.last, e.folder, found, wanted, err)
+			w.violate("%v: its folder %s holds %v, want one of %v, %v", &e.last, folder, found, wanted, err)
 			return
 		}
 	}
@@ -282,5 +289,6 @@ func (w *world) cleanUp() {
 	}
 	for _, e := range w.errands {
 		_ = os.RemoveAll(filepath.Join(w.home(e.user), e.folder)) // the disk shall not fill up
+		_ = os.RemoveAll(filepath.Join(w.home(e.user), e.folder+movedSuffix))
 	}
 }
