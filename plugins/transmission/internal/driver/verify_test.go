@@ -101,15 +101,6 @@ func TestSeeding(t *testing.T) {
 	}
 	r := b.add(req)
 	r.assertFiles(r.await(downloader.PhaseSeeding), tor)
-	// Killed before it has written down where the torrent belongs, the daemon
-	// loses it.
-	b.daemon.Kill9()
-	b.daemon.Restart()
-	b.driver = newDriver(t, settingsOf(b.daemon))
-	if r.check().Phase == downloader.PhaseGone {
-		r = b.add(req)
-	}
-	r.assertFiles(r.await(downloader.PhaseSeeding), tor)
 	b.daemon.Restart()
 	b.driver = newDriver(t, settingsOf(b.daemon))
 	r.assertFiles(r.await(downloader.PhaseSeeding), tor)
