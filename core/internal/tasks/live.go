@@ -27,7 +27,7 @@ type liveJob struct {
 
 // joinable reports whether the job still takes another task.
 func (j *liveJob) joinable() bool {
-	return !j.unseen && j.wish != core.JobRemove && (j.seen.Phase < core.JobDownloaded || j.seen.Phase == core.JobSeeding)
+	return !j.unseen && j.wish != core.JobRemove && (j.seen.Phase <= core.JobDownloaded || j.seen.Phase == core.JobSeeding)
 }
 
 // hasLeft reports that the node knows of no delivery of a task, so that a new

@@ -81,7 +81,7 @@ func (j *job) phaseFor(d *deliveryRecord, phase core.JobPhase) core.JobPhase {
 		return phase
 	case d.Want.Paused && d.Plan == nil && (j.dataIsThere() || j.Job.Wish != core.JobPause):
 		return core.JobPaused
-	case !j.dataIsThere():
+	case !j.dataIsThere() && (d.HeldSince == nil || d.Failure == nil):
 		return phase
 	case d.Failure != nil:
 		return core.JobHeld

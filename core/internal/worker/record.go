@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
@@ -163,8 +164,9 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 	if d.Revision <= j.Job.Revision {
 		return false
 	}
-	tooLate := j.Ending != 0 || j.Phase.Ended() || j.dataIsThere() && !j.seeds()
-	leaving := tooLate && j.leaving()
+	ends := j.Ending != 0 || j.Phase.Ended()
+	tooLate := ends || j.dataIsThere() && !j.seeds() && !j.stays()
+	leaving := (ends || j.dataIsThere() && !j.seeds()) && j.leaving()
 	files, limits := j.wantedFiles(), j.Job.Limits
 	j.Job = copyJob(d)
 	j.choice = nil
@@ -194,7 +196,7 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 	if j.Phase == core.JobAdding && j.sent && !(reflect.DeepEqual(files, j.wantedFiles()) && reflect.DeepEqual(limits, j.Job.Limits)) {
 		j.Unsure = true
 	}
-	if !leaving && j.Ending == 0 && j.dataIsThere() && j.mustSelect() {
+	if !(leaving && tooLate) && j.Ending == 0 && j.dataIsThere() && j.mustSelect() {
 		j.Phase, j.hasData = core.JobQueued, false // somebody wants more of it
 	}
 	j.save()
@@ -205,6 +207,33 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 // the downloader loads cannot be changed any more.
 func (j *job) leaving() bool {
 	return slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool { return d.Plan != nil || d.Done || d.step != nil })
+}
+
+// stays reports whether the data is where it was loaded, and nothing is about
+// to take it away: every delivery is held, paused, or was a copy.
+func (j *job) stays() bool {
+	return !slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool {
+		return d.step != nil || d.Done && d.Data == delivery.DataMove
+	})
+}
+
+// needsDataOf reports whether a plan would move what another task wants, too:
+// one that has come since.
+func (j *job) needsDataOf(d *deliveryRecord) bool {
+	return d.Plan != nil && d.Data == delivery.DataMove && j.dataFor(d) != delivery.DataMove
+}
+
+// welcome lets a task in after all that was refused, where the data stays.
+func (j *job) welcome(d *deliveryRecord) {
+	if !d.Refused || d.Left || !j.dataIsThere() || !j.stays() {
+		return
+	}
+	d.Refused = false
+	j.choice = nil
+	if j.mustSelect() {
+		j.Phase, j.hasData = core.JobQueued, false
+	}
+	j.save()
 }
 
 // maxFileList bounds the list of a job's files, in bytes of JSON. A record

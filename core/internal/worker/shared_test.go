@@ -202,6 +202,37 @@ func TestWhoComesWhenTheDataLeavesIsRefused(t *testing.T) {
 	w.assertFiles(map[string]string{"a.bin": "A"})
 }
 
+func TestAHeldDeliveryKeepsNobodyElseFromTheData(t *testing.T) {
+	t.Parallel()
+	w, o := orderlyWorld(t)
+	r := w.start()
+	if err := os.WriteFile(filepath.Join(w.root, "blocked"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	job := newJob()
+	job.Deliveries[0].Path, job.Deliveries[0].Owner = "blocked/below", "ann"
+	ann := job.Deliveries[0].Task
+	r.send(w.full(job))
+	r.waitAdded(job.ID)
+	w.finishABC(job.ID)
+	r.waitDelivery(job.ID, ann, core.JobHeld)
+	bob := core.Delivery{Task: core.NewID[core.TaskID](), Storage: storageID, Path: "bob", Owner: "bob"}
+	job.Join(bob)
+	r.order(w, job)
+	r.waitDelivery(job.ID, bob.Task, core.JobDelivered)
+	w.assertIn("bob", "a", "b", "c")
+	if err := os.Remove(filepath.Join(w.root, "blocked")); err != nil {
+		t.Fatal(err)
+	}
+	job.RetryDelivery(ann, nil)
+	r.order(w, job)
+	r.waitPhase(job.ID, core.JobDone)
+	w.assertIn("blocked/below", "a", "b", "c")
+	if n := len(o.adds); n != 1 {
+		t.Errorf("it was added %d times", n)
+	}
+}
+
 func TestASelectionOfNothingFailsItsTaskAlone(t *testing.T) {
 	t.Parallel()
 	w, _ := orderlyWorld(t)

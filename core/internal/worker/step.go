@@ -129,6 +129,9 @@ func (n *Node) settleDeliveries(j *job, now time.Time) {
 			continue
 		}
 		kept = append(kept, d)
+		if j.Ending == 0 && !j.Phase.Ended() {
+			j.welcome(d)
+		}
 		if until := d.heldUntil(j.Job.Hold); until != nil && d.open() && d.step == nil {
 			if now.Before(*until) {
 				n.alarm(j, d, *until)
@@ -178,7 +181,7 @@ func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
 	switch {
 	case j.Ending != 0 || j.Phase.Ended():
 		return stepNone, at // removing the job clears up
-	case d.mustRetract(j.mustRelease()):
+	case d.mustRetract(j.mustRelease() || j.needsDataOf(d)):
 		return stepRetract, d.retry.at
 	case !d.open():
 		return stepNone, at
