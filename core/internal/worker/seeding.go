@@ -69,12 +69,9 @@ func (n *Node) onShared(j *job, s *downloader.Status, since uint64) {
 	n.endReached(j)
 }
 
-// endReached ends sharing for the tasks whose own limits are reached, where the
-// job has wider ones for others. Alone it is the downloader that knows.
+// endReached ends sharing for the tasks whose own limits are reached: the job may
+// have wider ones for others, and a daemon may have forgotten its own.
 func (n *Node) endReached(j *job) {
-	if len(j.Deliveries) < 2 {
-		return
-	}
 	for _, d := range j.Deliveries {
 		if d.Done && !d.Seeded && d.Want.Limits.Seed != nil && j.reached(d, n.now()) {
 			d.Seeded = true
