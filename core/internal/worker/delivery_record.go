@@ -23,8 +23,8 @@ type deliveryRecord struct {
 	Data   delivery.DataUse `json:"data,omitempty"`
 	Done   bool             `json:"done,omitempty"`
 	// Seeded reports that the limits of seeding which the task wants are reached.
-	Seeded bool                 `json:"seeded,omitempty"`
-	Files  []core.DeliveredFile `json:"files,omitempty"`
+	Seeded bool          `json:"seeded,omitempty"`
+	Files  deliveredList `json:"files,omitempty"`
 	// Failed are the files that the last try could not deliver, Failure says why
 	// it is held, since HeldSince; with Ended it has failed for good.
 	Failed    []core.FailedFile `json:"failed,omitempty"`

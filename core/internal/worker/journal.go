@@ -58,6 +58,9 @@ func (c *changes) put(key string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", key, err)
 	}
+	if len(b) >= store.MaxValueSize {
+		return fmt.Errorf("the record %s has %d bytes: it would keep all others from being stored", key, len(b))
+	}
 	c.ops = append(c.ops, store.Op{Type: store.OpPut, Key: key, Value: append([]byte{recordVersion}, b...)})
 	return nil
 }

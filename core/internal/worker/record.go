@@ -1,16 +1,13 @@
 package worker
 
 import (
-	"encoding/json"
 	"reflect"
 	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
-	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/downloader"
-	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // record is what the journal keeps of a job. Phase is one of JobAccepted,
@@ -35,7 +32,7 @@ type record struct {
 	UploadedBefore int64  `json:"uploaded_before,omitempty"`
 	Clocks         clocks `json:"clocks,omitzero"`
 	// Files are all files, wanted or not, once known.
-	Files []downloader.File `json:"files,omitempty"`
+	Files fileList `json:"files,omitempty"`
 	// Unsure reports that the job was changed while it was not known whether the
 	// downloader had it: an Add changes nothing of one that it has.
 	Unsure bool `json:"unsure,omitempty"`
@@ -234,36 +231,6 @@ func (j *job) welcome(d *deliveryRecord) {
 		j.Phase, j.hasData = core.JobQueued, false
 	}
 	j.save()
-}
-
-// maxFileList bounds the list of a job's files, in bytes of JSON. A record
-// holds it up to four times: one that were too large for the store would keep
-// all the others from being stored, too.
-const maxFileList = store.MaxValueSize / 5
-
-// perFile is what a file's entry in the list has beside its path, at most.
-const perFile = 128
-
-// checkFileList refuses a list that records cannot hold.
-func checkFileList(files []downloader.File) error {
-	size := 0
-	for i := range files {
-		size += len(files[i].Path)
-	}
-	if perFile*len(files)+6*size <= maxFileList { // JSON makes six bytes of one at most
-		return nil
-	}
-	if size <= maxFileList {
-		b, err := json.Marshal(files)
-		if err != nil {
-			return errs.Wrap(err, errs.UnsafeFile, "The download's list of files cannot be stored.")
-		}
-		size = len(b)
-	}
-	if size > maxFileList {
-		return errs.New(errs.UnsafeFile, "The download has %d files, whose names together are too long.", len(files))
-	}
-	return nil
 }
 
 // copyJob copies what core may go on to change. The deliveries have records of
