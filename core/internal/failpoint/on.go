@@ -82,7 +82,7 @@ func parseRandom(value string) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is no seed", seed)
 	}
-	return &plan{chance: p, random: rand.New(rand.NewPCG(s, 0))}, nil
+	return &plan{chance: p, random: rand.New(rand.NewPCG(s, 0))}, nil //nolint:gosec // it can be repeated
 }
 
 // dies counts a hit, and reports whether it is the last.
