@@ -21,7 +21,7 @@ func (s *shell) storageAdd() *cobra.Command {
 		Use:   "add NAME",
 		Short: "Add a storage",
 		Example: "  haul storage add media --set path=/srv/media\n" +
-			"  haul storage add cloud --kind rclone --set type=s3 --set-file secret_access_key=secret.txt",
+			"  haul storage add cloud --kind rclone --set remote=cloud:films --set-file config=rclone.conf",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			said, err := settings.settings()

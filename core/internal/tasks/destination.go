@@ -61,7 +61,8 @@ func (s *Service) resolveDestination(d core.NewDestination, otherwise string) (c
 	storage, err := s.registry.Storage(name)
 	if err != nil {
 		return core.Destination{}, errs.New(errs.InvalidDestination, "There is no storage %q.", name).
-			WithField("destination.storage", "does not exist")
+			WithField("destination.storage", "does not exist").
+			WithHint("GET /storages, or haul storage ls, lists those that there are.")
 	}
 	path, err := cleanDestination(d.Path)
 	return core.Destination{Storage: storage.ID, Path: path}, err

@@ -170,37 +170,31 @@ func (s *Service) storeFetched(tx *store.Tx, id core.TaskID, r *fetchResult, fai
 	}
 	done := &outcome{task: t, before: t.State}
 	if failed == nil {
-		failed = r.fill(t)
+		if err := s.keepFetched(tx, t, r); err != nil {
+			return nil, err
+		}
+		failed = choose(t, t.Selection, r.content.files)
 	}
 	if failed != nil {
 		if err := s.failIn(tx, t, failed); err != nil {
 			return nil, err
 		}
-		return done, tx.PutTask(t)
-	}
-	if err := tx.PutContent(id, r.fetched.Content); err != nil {
-		return nil, err
-	}
-	if err := tx.AppendHistory(t, s.event("", "The file that describes the download was fetched.")); err != nil {
-		return nil, err
 	}
 	return done, tx.PutTask(t)
 }
 
-// fill puts what was fetched into a task, or says why it cannot be.
-func (r *fetchResult) fill(t *core.Task) error {
-	want := t.Selection
-	known := *t
-	r.content.fill(&known)
-	if err := choose(&known, want, r.content.files); err != nil {
+// keepFetched stores what was fetched, also where nothing of it is wanted: its
+// files have to be known to whoever selects others.
+func (s *Service) keepFetched(tx *store.Tx, t *core.Task, r *fetchResult) error {
+	r.content.fill(t)
+	if name := r.content.name; name != "" && !t.Named {
+		t.Name = name
+	}
+	t.Source.Fetched = true
+	if err := tx.PutContent(t.ID, r.fetched.Content); err != nil {
 		return err
 	}
-	if name := r.content.name; name != "" && !t.Named {
-		known.Name = name
-	}
-	known.Source.Fetched = true
-	*t = known
-	return nil
+	return tx.AppendHistory(t, s.event("", "The file that describes the download was fetched."))
 }
 
 // nodeFor returns the node that fetches a task's source, and whether it is online.

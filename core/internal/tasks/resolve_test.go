@@ -130,6 +130,32 @@ func TestASourceThatCannotBeHadEndsItsTaskWithTheReason(t *testing.T) {
 	w.idle()
 }
 
+func TestOtherFilesCanBeChosenWhereNothingOfAFetchedTorrentWasWanted(t *testing.T) {
+	w := newWorld(t)
+	w.reg.set(func(a *answers) { a.fetch = sends(threeFiles()) })
+	id := w.asked(w.alice, torrentURL, core.Selection{Patterns: []string{"*.mkv"}})
+	v := w.until(w.alice, id, "failed", func(v *core.TaskView) bool { return v.State == core.StateFailed })
+	if v.Name != "set" || v.InfoHash == "" {
+		t.Errorf("known are name %q, info hash %q", v.Name, v.InfoHash)
+	}
+	files, err := w.service.Files(w.alice, id)
+	if err != nil || len(files) != 3 || files[0].Wanted {
+		t.Fatalf("files %+v, %v", files, err)
+	}
+	if _, err := w.service.Update(w.alice, id, &core.TaskChange{Selection: &core.Selection{Patterns: []string{"*.avi"}}}); !errs.Is(err, errs.NoFilesSelected) {
+		t.Errorf("a selection that matches nothing either: %v", err)
+	}
+	if _, err := w.service.Update(w.alice, id, &core.TaskChange{Selection: &core.Selection{Patterns: []string{"b"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.service.Retry(w.alice, id, core.RetryOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if job := w.started(); job.ContentOf != id {
+		t.Errorf("job %+v", job)
+	}
+}
+
 func TestAServerThatDoesNotAnswerIsTriedThreeTimes(t *testing.T) {
 	w := newWorld(t)
 	var tries atomic.Int32

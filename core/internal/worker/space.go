@@ -254,7 +254,9 @@ func (j *job) errTooLarge(total int64) error {
 	if j.shared() {
 		err = errs.New(errs.OutOfSpace, "The disk of the node's download folder, with %s in all, cannot hold it.", sizeWords(total))
 	}
-	return err.WithHint("Choose some of its files, another node, or a larger disk for the download folder.")
+	err = err.WithHint("Choose some of its files, another node, or a larger disk for the download folder.")
+	err.Retryable = new(false) // no try of ours makes the disk larger
+	return err
 }
 
 // refuseRoom lets a job wait for room.

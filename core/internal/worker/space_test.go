@@ -158,7 +158,7 @@ func TestWhatTheWholeDiskCannotHoldFailsAtOnce(t *testing.T) {
 		rest(5 * time.Second)
 		for _, id := range []core.JobID{known.ID, learnt.ID} {
 			o := r.job(id)
-			if o.Phase != core.JobFailed || o.Failure.Code != errs.OutOfSpace || !strings.Contains(o.Failure.Message, "2.0 GiB") {
+			if o.Phase != core.JobFailed || o.Failure.Code != errs.OutOfSpace || o.Failure.Retryable || !strings.Contains(o.Failure.Message, "2.0 GiB") {
 				t.Errorf("%v %+v", o.Phase, o.Failure)
 			}
 		}
