@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"errors"
 	"io/fs"
 	"math"
 	"syscall"
@@ -14,6 +15,9 @@ func statfs(path string) (free, total int64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(path, &s); err != nil {
 		return 0, 0, err
+	}
+	if s.Blocks == 0 { // as ramfs and some network file systems
+		return 0, 0, errors.New("the file system does not tell how large it is")
 	}
 	size := uint64(s.Bsize)                                              //nolint:gosec // it is positive
 	return bytesOf(uint64(s.Bavail), size), bytesOf(s.Blocks, size), nil //nolint:unconvert // as above
