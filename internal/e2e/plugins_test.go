@@ -18,7 +18,10 @@ type pluginFile struct {
 	Name, Version, Path, SHA256 string
 	Active                      bool
 	Error                       *struct{ Code, Message, Hint string }
-	Instances                   []struct{ Name, Version string }
+	Instances                   []struct {
+		Name, Version string
+		PID           int
+	}
 }
 
 // PluginFiles returns what the server has found of a plugin.
