@@ -52,7 +52,10 @@ func (n *Node) guardDeadlines(j *job, now time.Time) {
 	at, err := n.deadlineOf(j, now)
 	if !at.IsZero() && !at.After(now) {
 		n.log.Info("download missed a deadline", "job", j.Job.ID, "code", errs.CodeOf(err))
-		j.fail(err, n.now())
+		if n.failLoading(j, err, j.sharesOn()) {
+			j.restartClocks()
+			n.touchLater(j)
+		}
 		return
 	}
 	t := &j.timing
@@ -64,6 +67,37 @@ func (n *Node) guardDeadlines(j *job, now time.Time) {
 	}
 	t.alarm = at
 	heap.Push(&n.timers, timer{at, j.Job.ID})
+}
+
+// failLoading ends the deliveries that lack something, so that what others want
+// too much of costs nobody who has all of theirs. Without any of those it ends the
+// job, unless that goes on in any case.
+func (n *Node) failLoading(j *job, err error, goesOn bool) bool {
+	var lacking []*deliveryRecord
+	for _, d := range j.Deliveries {
+		switch {
+		case !d.open():
+		case j.hasAllOf(d):
+			goesOn = true
+		default:
+			lacking = append(lacking, d)
+		}
+	}
+	if !goesOn || len(lacking) == 0 {
+		j.fail(err, n.now())
+		return false
+	}
+	for _, d := range lacking {
+		d.fail(err, n.now())
+	}
+	j.choice = nil
+	j.save()
+	return true
+}
+
+// restartClocks gives a job all of its time again.
+func (j *job) restartClocks() {
+	j.Clocks, j.timing.stall = clocks{}, stopwatch{}
 }
 
 // deadlineOf returns when a job misses its next deadline, and the error then; a

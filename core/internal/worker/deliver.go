@@ -124,6 +124,9 @@ func (n *Node) planner(j *job, d *deliveryRecord, s *step) func(context.Context)
 		}
 	}
 	job, err := n.deliveryJob(j, d, s.target, s.data)
+	if d.Plan == nil && job.Remote != nil {
+		job.Data, s.data = delivery.DataCopy, delivery.DataCopy // an upload takes nothing away
+	}
 	old := d.Plan
 	return func(ctx context.Context) stepDone {
 		if err != nil {
@@ -151,18 +154,6 @@ func (n *Node) executor(j *job, d *deliveryRecord, s *step) func(context.Context
 		}
 		r, err := n.delivererOf(&job).Execute(ctx, job, plan, n.hooks(s))
 		return stepDone{result: &r, err: err}
-	}
-}
-
-// retracter returns a function that undoes what was done of a plan.
-func (n *Node) retracter(j *job, d *deliveryRecord) func(context.Context) stepDone {
-	job, err := n.deliveryJob(j, d, d.Target, d.Data)
-	plan := *d.Plan
-	return func(ctx context.Context) stepDone {
-		if err == nil {
-			err = n.delivererOf(&job).Retract(ctx, job, plan)
-		}
-		return stepDone{err: err}
 	}
 }
 
@@ -248,30 +239,6 @@ func (n *Node) forgetter(j *job, b *backend) func(context.Context) error {
 	}
 }
 
-// clearer undoes what was done of deliveries that will not be finished.
-func (n *Node) clearer(j *job) func(context.Context) {
-	type begun struct {
-		job  delivery.Job
-		plan delivery.Plan
-	}
-	var all []begun
-	for _, d := range j.Deliveries {
-		if d.Done || d.Plan == nil {
-			continue
-		}
-		if job, err := n.deliveryJob(j, d, d.Target, d.Data); err == nil {
-			all = append(all, begun{job, *d.Plan})
-		}
-	}
-	return func(ctx context.Context) {
-		for _, d := range all {
-			if err := n.delivererOf(&d.job).Retract(ctx, d.job, d.plan); err != nil {
-				n.log.Warn("parts of a delivery may stay", "task", d.job.Task, "code", errs.CodeOf(err))
-			}
-		}
-	}
-}
-
 // onPlanned stores a plan, with the fact that all data is there.
 func (n *Node) onPlanned(j *job, d *deliveryRecord, e stepDone) {
 	if scopeOf(e.err) == scopeGivenUp && e.err != nil {
@@ -293,6 +260,7 @@ func (n *Node) loaded(j *job) {
 		return
 	}
 	j.Phase, j.Total, j.Uploaded = core.JobDownloaded, j.status.TotalBytes, j.uploaded()
+	j.restartClocks() // they stand still until somebody wants more of it
 	if j.LoadedAt == nil {
 		now := n.now().UTC()
 		j.LoadedAt = &now
@@ -316,6 +284,7 @@ func (n *Node) onDelivered(j *job, d *deliveryRecord, e stepDone) {
 	default:
 		d.Done, d.Files, d.Plan, d.Failed, d.Failure, d.HeldSince = true, e.result.Files, nil, nil, nil, nil
 		d.progress, d.filesDone, d.copyWaits = 0, 0, false
+		d.Seeded = d.Seeded || d.Data == delivery.DataMove // what is not there is not shared
 		d.note(n.now(), core.EventDelivered, howDelivered(e.result))
 		if j.Ending == core.JobRemoved {
 			j.Ending = core.JobDone // the wish to remove it came too late
@@ -383,22 +352,6 @@ func (d *deliveryRecord) learnResult(r *delivery.Result, now time.Time) (changed
 		d.Files, d.Failed = r.Files, failed
 	}
 	return changed
-}
-
-func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
-	if e.err != nil && scopeOf(e.err) != scopeGivenUp && d.retry.tries+1 < maxTries {
-		d.retry.failed(time.Now())
-		return
-	}
-	if e.err != nil && scopeOf(e.err) == scopeGivenUp {
-		return
-	}
-	if e.err != nil {
-		n.log.Warn("parts of a delivery may stay", "task", d.Want.Task, "code", errs.CodeOf(e.err))
-	}
-	d.Plan, d.Target, d.Files, d.Failed = nil, target{}, nil, nil
-	d.taken, d.retry, d.progress, d.filesDone = false, retry{}, 0, 0
-	j.save()
 }
 
 // hold keeps the data, and tries a delivery again later.

@@ -87,6 +87,10 @@ func (d *deliveryRecord) comeBack(tooLate bool) {
 	d.Ended, d.Refused = false, tooLate
 }
 
+// copies reports whether the delivery is under way and leaves the data alone: it
+// needs not wait for what others want beside that.
+func (d *deliveryRecord) copies() bool { return d.Plan != nil && d.Data != delivery.DataMove }
+
 // open reports whether the delivery is still to be made, now or later.
 func (d *deliveryRecord) open() bool { return !d.Done && !d.Refused && !d.Ended && !d.Left }
 
@@ -95,6 +99,25 @@ func (d *deliveryRecord) wantsData() bool { return !d.Refused && !d.Ended && !d.
 
 // moved reports whether core wants it elsewhere than it was planned for.
 func (d *deliveryRecord) moved() bool { return d.Plan != nil && d.Target != targetOf(&d.Want) }
+
+// takesAway reports whether the delivery has moved the job's data, or is about to.
+func (d *deliveryRecord) takesAway() bool {
+	switch {
+	case d.Done || d.Plan != nil:
+		return d.Data == delivery.DataMove && (d.Done || d.step != nil)
+	case d.step == nil:
+		return false
+	}
+	return d.step.data == delivery.DataMove
+}
+
+// bringsBack reports whether data that was moved has to come back first, since
+// somebody else wants it, too.
+func (j *job) bringsBack(but *deliveryRecord) bool {
+	return slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool {
+		return d != but && !d.Done && d.Plan != nil && d.Data == delivery.DataMove
+	})
+}
 
 // mustRetract reports whether what was done of the plan has to be undone.
 func (d *deliveryRecord) mustRetract(recheck bool) bool {

@@ -73,6 +73,7 @@ func (n *Node) run() {
 		case <-n.quit:
 			return
 		case e := <-n.events:
+			n.guardClock(time.Now()) // before anything gets a stamp
 			n.handle(e)
 			n.drain()
 		case <-timer.C:

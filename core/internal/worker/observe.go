@@ -21,7 +21,7 @@ func (n *Node) observe(j *job) core.ObservedJob {
 		o.Failure = j.Failure
 	}
 	for _, d := range j.Deliveries {
-		if !d.Left || d.Done || j.Job.Wish == core.JobRemove {
+		if !d.Left || d.Done || d.Plan != nil || d.step != nil || j.Job.Wish == core.JobRemove {
 			o.Deliveries = append(o.Deliveries, n.observeDelivery(j, d, &o))
 		}
 	}
@@ -33,11 +33,13 @@ func (n *Node) observeDelivery(j *job, d *deliveryRecord, o *core.ObservedJob) c
 	out := core.ObservedDelivery{
 		Task: d.Want.Task, Phase: j.phaseFor(d, o.Phase), Waiting: o.Waiting, Done: d.Done, Refused: d.Refused,
 		Files: d.Files, Failed: d.Failed, Failure: d.Failure, Log: d.Log,
-		HeldUntil:     d.heldUntil(j.Job.Hold),
-		UploadedBytes: max(0, j.uploaded()-d.UploadedAt),
+		HeldUntil: d.heldUntil(j.Job.Hold),
 	}
-	out.TotalBytes, out.DoneBytes = j.share(d)
-	out.Progress = j.deliveryProgress(d)
+	if !d.Refused { // else nothing of it is the task's own
+		out.UploadedBytes = max(0, j.uploaded()-d.UploadedAt)
+		out.TotalBytes, out.DoneBytes = j.share(d)
+		out.Progress = j.deliveryProgress(d)
+	}
 	if d.Failure != nil && !d.retry.at.IsZero() {
 		next := n.now().Add(time.Until(d.retry.at)).UTC()
 		out.NextTry = &next
@@ -57,7 +59,7 @@ func (j *job) deliveryProgress(d *deliveryRecord) core.DeliveryProgress {
 		p.DoneBytes, p.FilesTotal, p.FilesDone = p.TotalBytes, len(d.Files), len(d.Files)
 		return p
 	}
-	if !j.dataIsThere() {
+	if !j.dataIsThere() && !d.copies() {
 		return p
 	}
 	p.TotalBytes = j.sizeOf(d)
@@ -81,7 +83,7 @@ func (j *job) phaseFor(d *deliveryRecord, phase core.JobPhase) core.JobPhase {
 		return phase
 	case d.Want.Paused && d.Plan == nil && (j.dataIsThere() || j.Job.Wish != core.JobPause):
 		return core.JobPaused
-	case !j.dataIsThere() && (d.HeldSince == nil || d.Failure == nil):
+	case !j.dataIsThere() && !d.copies() && (d.HeldSince == nil || d.Failure == nil):
 		return phase
 	case d.Failure != nil:
 		return core.JobHeld
@@ -161,6 +163,8 @@ func (n *Node) waitingFor(j *job, d *deliveryRecord, phase core.JobPhase, ofJob 
 		return nil // for this task it stands still, whatever the job does
 	case phase == core.JobHeld:
 		return n.waitingHeld(j, d)
+	case d.open() && d.Plan == nil && j.dataIsThere() && j.another(d):
+		return &core.Waiting{Code: core.WaitingForCopy, Message: "Another task of yours brings the same files to the same folder first."}
 	case d.copyWaits:
 		return &core.Waiting{Code: core.WaitingForCopy, Message: "Other files are copied first."}
 	}

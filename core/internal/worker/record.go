@@ -173,7 +173,12 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 	}
 	for i := range d.Deliveries {
 		want := &d.Deliveries[i]
-		if r := j.delivery(want.Task); r != nil {
+		r := j.delivery(want.Task)
+		if r != nil && left[want.Task] && r.Done {
+			*r = *j.newcomer(want, tooLate, now) // its task wants it once more
+			continue
+		}
+		if r != nil {
 			if left[want.Task] {
 				r.comeBack(tooLate)
 			}
@@ -184,20 +189,28 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 			}
 			continue
 		}
-		r := newDeliveryRecord(*want)
-		r.Refused, r.UploadedAt = tooLate, j.uploaded()
-		r.JoinedAt = now.UTC()
-		j.Deliveries = append(j.Deliveries, r)
+		j.Deliveries = append(j.Deliveries, j.newcomer(want, tooLate, now))
 	}
 	j.checkSelections(now)
 	if j.Phase == core.JobAdding && j.sent && !(reflect.DeepEqual(files, j.wantedFiles()) && reflect.DeepEqual(limits, j.Job.Limits)) {
 		j.Unsure = true
 	}
-	if !(leaving && tooLate) && j.Ending == 0 && j.dataIsThere() && j.mustSelect() {
-		j.Phase, j.hasData = core.JobQueued, false // somebody wants more of it
+	if !(leaving && tooLate) && j.Ending == 0 && j.dataIsThere() && j.wantsMore() {
+		j.Phase, j.hasData = core.JobQueued, false
 	}
 	j.save()
 	return true
+}
+
+// newcomer is the delivery of a task that joins the job. It has all the time
+// that the first one had: the deadlines begin anew.
+func (j *job) newcomer(want *core.Delivery, tooLate bool, now time.Time) *deliveryRecord {
+	r := newDeliveryRecord(*want)
+	r.Refused, r.UploadedAt, r.JoinedAt = tooLate, j.uploaded(), now.UTC()
+	if !tooLate {
+		j.restartClocks()
+	}
+	return r
 }
 
 // leaving reports whether data has begun to go to a destination, so that what
@@ -207,12 +220,8 @@ func (j *job) leaving() bool {
 }
 
 // stays reports whether the data is where it was loaded, and nothing is about
-// to take it away: every delivery is held, paused, or was a copy.
-func (j *job) stays() bool {
-	return !slices.ContainsFunc(j.Deliveries, func(d *deliveryRecord) bool {
-		return d.step != nil || d.Done && d.Data == delivery.DataMove
-	})
-}
+// to take it away: every delivery is held, paused, or a copy.
+func (j *job) stays() bool { return !slices.ContainsFunc(j.Deliveries, (*deliveryRecord).takesAway) }
 
 // needsDataOf reports whether a plan would move what another task wants, too:
 // one that has come since.
@@ -227,7 +236,7 @@ func (j *job) welcome(d *deliveryRecord) {
 	}
 	d.Refused = false
 	j.choice = nil
-	if j.mustSelect() {
+	if j.wantsMore() {
 		j.Phase, j.hasData = core.JobQueued, false
 	}
 	j.save()

@@ -124,7 +124,9 @@ func (n *Node) onReleased(j *job, e stepDone) {
 	switch b := e.step.back; {
 	case e.err == nil:
 		j.Rechecks = e.rechecks
-		j.note(n.now(), core.EventRecheck, "What is loaded is verified.")
+		if !j.shared() { // who has not asked for it must not wonder who has
+			j.note(n.now(), core.EventRecheck, "What is loaded is verified.")
+		}
 		for _, d := range j.Deliveries {
 			if d.open() {
 				d.retry, d.Failure, d.HeldSince = retry{}, nil, nil
@@ -236,6 +238,10 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		n.log.Info("download failed", "job", id, "code", errs.CodeOf(err))
 		n.log.Debug("the daemon's reason", "job", id, "err", err) // may hold a URL
 		n.learn(j, s)
+		if !errs.Is(err, errs.MovedAway) && n.failLoading(j, err, false) {
+			j.hasData, j.SeedDone = true, true
+			break
+		}
 		j.fail(err, n.now())
 	case s.Phase.HasData() && (j.mustSelect() || j.step != nil && j.step.kind == stepAdjust || since < j.addedAt):
 		// It is complete as it was ordered before, not as it is wanted now.

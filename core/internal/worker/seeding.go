@@ -58,7 +58,7 @@ func (n *Node) onShared(j *job, s *downloader.Status, since uint64) {
 		j.save()
 		n.touch(j)
 	}
-	if s.UploadedBytes != j.status.UploadedBytes {
+	if j.sentAt.IsZero() || s.UploadedBytes != j.status.UploadedBytes {
 		j.sentAt = time.Now()
 	}
 	if !n.learn(j, s) {
@@ -94,7 +94,7 @@ func (j *job) reached(d *deliveryRecord, now time.Time) bool {
 		return true
 	case limits.Time > 0 && now.Sub(since) >= limits.Time:
 		return true
-	case limits.Idle > 0 && !j.sentAt.IsZero() && time.Since(j.sentAt) >= limits.Idle:
+	case limits.Idle > 0 && !j.sentAt.IsZero() && min(time.Since(j.sentAt), now.Sub(since)) >= limits.Idle:
 		return true
 	}
 	return false

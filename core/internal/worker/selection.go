@@ -115,6 +115,11 @@ func (j *job) knowFiles(files []downloader.File, now time.Time) bool {
 			return false
 		}
 	}
+	if known && !slices.EqualFunc(j.Files, files, func(a, b downloader.File) bool { return a.Skipped == b.Skipped }) {
+		for _, d := range j.Deliveries {
+			d.sizeFor = nil
+		}
+	}
 	j.Files, j.fileCount = files, len(files)
 	if known {
 		return false
@@ -158,6 +163,26 @@ func (j *job) checkSelection(d *deliveryRecord) error {
 func (j *job) mustSelect() bool {
 	c := j.wantedFiles()
 	return !c.known || !slices.Equal(c.files, j.Applied.Files)
+}
+
+// wantsMore reports whether the tasks want what the downloader was not told to
+// load. What they want less of does no harm.
+func (j *job) wantsMore() bool {
+	c, has := j.wantedFiles(), j.Applied.Files
+	switch {
+	case len(has) == 0:
+		return false
+	case !c.known || c.files == nil:
+		return true
+	}
+	return slices.ContainsFunc(c.files, func(i int) bool { _, ok := slices.BinarySearch(has, i); return !ok })
+}
+
+// hasAllOf reports whether each file that a task wants is known to be loaded.
+func (j *job) hasAllOf(d *deliveryRecord) bool {
+	return len(j.Files) > 0 && !slices.ContainsFunc(j.Files, func(f downloader.File) bool {
+		return !isPadding(f.Path) && d.Want.Selection.Wants(f) && (f.Skipped || f.DoneBytes < f.Size)
+	})
 }
 
 // canSelect reports whether a selection can be made: of a magnet link once its

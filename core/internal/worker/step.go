@@ -171,6 +171,9 @@ func (n *Node) wants(j *job) (kind stepKind, at time.Time) {
 		return stepRelease, j.retry.at
 	}
 	if what, due := n.adjusts(j); what != adjustNone {
+		if what == adjustFiles && j.bringsBack(nil) {
+			return stepNone, at // nothing is loaded beside what is on its way back
+		}
 		return stepAdjust, due
 	}
 	return stepNone, at
@@ -187,9 +190,9 @@ func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
 		return stepNone, at
 	case j.mustCheck(d):
 		return stepCheck, d.retry.at
-	case d.Want.Paused && d.Plan == nil || !j.dataIsThere() || j.mustRelease():
+	case d.Want.Paused && d.Plan == nil || !j.dataIsThere() && !d.copies() || j.mustRelease():
 		return stepNone, at
-	case d.Plan == nil && j.another(d):
+	case d.Plan == nil && (j.another(d) || j.bringsBack(d)):
 		return stepNone, at
 	case d.Plan == nil || d.taken:
 		return stepPlan, d.retry.at
@@ -232,7 +235,7 @@ func (n *Node) advance(j *job, now time.Time) {
 
 func (n *Node) advanceDelivery(j *job, d *deliveryRecord, now time.Time) {
 	if d.step != nil {
-		if d.step.kind != stepRetract && (j.Ending != 0 || d.Left || j.mustRelease() || d.step.target != targetOf(&d.Want)) {
+		if d.step.kind != stepRetract && (j.Ending != 0 || d.Left || j.mustRelease() || d.Want.Limits.Seed != nil && j.needsDataOf(d) || d.step.target != targetOf(&d.Want)) {
 			d.step.cancel()
 		}
 		return

@@ -58,6 +58,8 @@ type Deliverer interface {
 	Check(ctx context.Context, job delivery.Job) error
 	// Retract undoes what was done of a plan, and removes what is temporary.
 	Retract(ctx context.Context, job delivery.Job, p delivery.Plan) error
+	// Discard removes what is temporary of a plan; what was delivered stays.
+	Discard(job delivery.Job, p delivery.Plan) error
 }
 
 // Box seals the secrets in the journal.
