@@ -66,6 +66,8 @@ type Task struct {
 	Retries Retries `json:"retries,omitzero"`
 	// HeldUntil is when the data of a held task is given up; nil is never.
 	HeldUntil *time.Time `json:"held_until,omitempty"`
+	// JoinedAt is the revision of the job at which the task came.
+	JoinedAt int64 `json:"joined_at,omitempty"`
 	// LeftAt is the revision of the job at which the task left it; 0 while it has not.
 	LeftAt int64 `json:"left_at,omitempty"`
 	// LogSeen is the number of the last JobEvent that the history has.

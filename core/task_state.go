@@ -103,7 +103,7 @@ func (t *Task) Start(job *Job, at time.Time) bool {
 		return false
 	}
 	t.Job, t.Node, t.Downloader = job.ID, job.Node, job.Downloader
-	t.LeftAt, t.LogSeen, t.Retries.NextAt = 0, 0, nil
+	t.JoinedAt, t.LeftAt, t.LogSeen, t.Retries.NextAt = job.Revision, 0, 0, nil
 	return true
 }
 
@@ -173,7 +173,7 @@ func (t *Task) again() {
 // leaveJob forgets the job, which goes on or has ended without the task.
 func (t *Task) leaveJob() {
 	t.Job, t.Node, t.Downloader = "", "", ""
-	t.LeftAt, t.LogSeen = 0, 0
+	t.JoinedAt, t.LeftAt, t.LogSeen = 0, 0, 0
 	t.HeldUntil, t.Retries.NextAt = nil, nil
 }
 
@@ -234,7 +234,7 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 	if t.Job != o.ID || t.State.Ended() {
 		return false
 	}
-	d := o.Delivery(t.ID)
+	d := t.DeliveryIn(o)
 	changed := t.learn(o, d)
 	next := t.nextState(o, d)
 	if (next == StateFailed || next == StateQueued) && t.Wish == WishCancel {
@@ -251,6 +251,15 @@ func (t *Task) Observe(o *ObservedJob, at time.Time) bool {
 	return t.keepResult(o, d) || changed
 }
 
+// DeliveryIn returns what a report says of the task, or nil. One that is older
+// than the task's part in the job may tell of an earlier part of it there.
+func (t *Task) DeliveryIn(o *ObservedJob) *ObservedDelivery {
+	if o.Revision < t.JoinedAt {
+		return nil
+	}
+	return o.Delivery(t.ID)
+}
+
 // nextState returns where the task stands by a report; "" where that says nothing.
 func (t *Task) nextState(o *ObservedJob, d *ObservedDelivery) TaskState {
 	switch {
@@ -263,8 +272,8 @@ func (t *Task) nextState(o *ObservedJob, d *ObservedDelivery) TaskState {
 		return StateCanceled
 	case d != nil && d.Refused && !o.Phase.Ended():
 		return "" // it needs another job, which it gets when this one has gone
-	case d != nil && d.Refused:
-		return StateQueued
+	case d != nil && d.Refused, d == nil && o.Phase.Ended():
+		return StateQueued // it came too late for this job, whatever became of that
 	case d != nil && d.Done && (o.Phase.Ended() || d.Phase != JobSeeding):
 		return StateCompleted
 	case d != nil && d.Phase == JobFailed, o.Phase == JobFailed:
@@ -286,17 +295,18 @@ var phaseStates = map[JobPhase]TaskState{
 	JobDelivered: StateCompleted, JobSeeding: StateSeeding,
 }
 
-// learn takes over what the source could not tell.
+// learn takes over what the source could not tell, from a job that is the
+// task's own: what others load is nobody's business.
 func (t *Task) learn(o *ObservedJob, d *ObservedDelivery) bool {
+	if d == nil || d.Refused {
+		return false
+	}
 	changed := false
 	if o.Name != "" && o.Name != t.Name && !t.Named {
 		t.Name, changed = o.Name, true
 	}
 	if o.InfoHash != "" && o.InfoHash != t.InfoHash && t.InfoHashV2 == "" {
 		t.InfoHash, changed = o.InfoHash, true
-	}
-	if d == nil {
-		return changed
 	}
 	// A total that grows with each look would write at each look: it is kept
 	// with the transitions alone.
@@ -311,7 +321,7 @@ func (t *Task) learn(o *ObservedJob, d *ObservedDelivery) bool {
 
 // NewEvents returns what a report tells that the history does not have yet.
 func (t *Task) NewEvents(o *ObservedJob) []JobEvent {
-	d := o.Delivery(t.ID)
+	d := t.DeliveryIn(o)
 	if t.Job != o.ID || t.State.Ended() || d == nil {
 		return nil
 	}
@@ -346,9 +356,12 @@ func (t *Task) keepResult(o *ObservedJob, d *ObservedDelivery) bool {
 		if t.State == StateHeld {
 			until = d.HeldUntil
 		}
-		if (t.State.Ended() || t.State == StateSeeding || t.State == StateHeld) && len(d.Files) > len(t.Files) {
+		if (t.State.Ended() || t.State == StateSeeding || t.State == StateHeld) && !slices.Equal(d.Files, t.Files) {
 			t.Files, changed = d.Files, true
 		}
+	}
+	if t.State == StateCanceled && len(t.Files) > 0 {
+		t.Files, changed = nil, true // they were taken back
 	}
 	if !sameTime(until, t.HeldUntil) {
 		t.HeldUntil, changed = until, true

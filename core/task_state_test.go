@@ -244,3 +244,28 @@ func TestASeedingTaskIsCompletedHoweverItsJobEnds(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFilesOfATaskAreThoseOfItsLastAttempt(t *testing.T) {
+	task := runningTask()
+	held := func(revision int64, files ...DeliveredFile) *ObservedJob {
+		return observed(JobHeld, func(o *ObservedJob) {
+			o.Revision, o.Deliveries[0].Files = revision, files
+			o.Deliveries[0].Failure = &Failure{Code: errs.OutOfSpace}
+		})
+	}
+	task.Observe(held(1, DeliveredFile{Path: "old/a"}, DeliveredFile{Path: "old/b"}), testNow)
+	task.Observe(held(2), testNow) // taken back, for another destination
+	if task.Files != nil {
+		t.Errorf("taken back: %+v", task.Files)
+	}
+	task.Observe(held(2, DeliveredFile{Path: "old/a"}), testNow)
+	task.Observe(observed(JobFailed, func(o *ObservedJob) { o.Deliveries[0].Files = []DeliveredFile{{Path: "old/a"}} }), testNow)
+	task.Retry()
+	task.Start(&Job{ID: "j1"}, testNow)
+	task.Observe(observed(JobDone, func(o *ObservedJob) {
+		o.Deliveries[0].Done, o.Deliveries[0].Files = true, []DeliveredFile{{Path: "new/a"}}
+	}), testNow)
+	if task.State != StateCompleted || len(task.Files) != 1 || task.Files[0].Path != "new/a" {
+		t.Errorf("%s with %+v", task.State, task.Files)
+	}
+}

@@ -19,7 +19,7 @@ func (s *Service) Files(ctx context.Context, id core.TaskID) ([]core.TaskFile, e
 	if t.State == core.StateCompleted || t.State == core.StateSeeding {
 		return deliveredFiles(t), nil
 	}
-	if hasJob(t) {
+	if s.takesPart(t) {
 		files, err := s.jobFiles(ctx, t)
 		if err == nil && len(files) > 0 {
 			return files, nil
@@ -32,6 +32,15 @@ func (s *Service) Files(ctx context.Context, id core.TaskID) ([]core.TaskFile, e
 		return files, err
 	}
 	return deliveredFiles(t), nil
+}
+
+// takesPart reports whether a task's node works for it: only then is what its
+// job has the task's own.
+func (s *Service) takesPart(t *core.Task) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.live.jobs[t.Job]
+	return hasJob(t) && j != nil && j.tells(t) != nil
 }
 
 func deliveredFiles(t *core.Task) []core.TaskFile {
@@ -109,7 +118,7 @@ func (s *Service) failedFiles(t *core.Task) map[int]*core.Failure {
 	if j == nil {
 		return out
 	}
-	if d := j.seen.Delivery(t.ID); d != nil {
+	if d := j.tells(t); d != nil {
 		for _, f := range d.Failed {
 			out[f.Index] = f.Failure
 		}

@@ -30,10 +30,20 @@ func (j *liveJob) joinable() bool {
 	return !j.unseen && j.wish != core.JobRemove && (j.seen.Phase <= core.JobDownloaded || j.seen.Phase == core.JobSeeding)
 }
 
-// hasLeft reports that the node knows of no delivery of a task, so that a new
-// one is not taken for an earlier one.
+// hasLeft reports that the node knows of no delivery of a task that is still to
+// be made, so that a new one is not taken for an earlier one.
 func (j *liveJob) hasLeft(task core.TaskID) bool {
-	return j.seen.Delivery(task) == nil && j.seen.Revision >= j.left[task]
+	d := j.seen.Delivery(task)
+	return (d == nil || d.Done) && j.seen.Revision >= j.left[task]
+}
+
+// tells returns what the node says of a task's part in the job; nil while it has
+// not let the task in: then the job is that of others alone.
+func (j *liveJob) tells(t *core.Task) *core.ObservedDelivery {
+	if d := t.DeliveryIn(&j.seen); d != nil && !d.Refused {
+		return d
+	}
+	return nil
 }
 
 // takesPlace reports whether the job counts against its downloader's limit. One

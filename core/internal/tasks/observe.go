@@ -119,7 +119,7 @@ func (s *Service) storeObserved(tx *store.Tx, o *core.ObservedJob, seen *observa
 		return err
 	}
 	ends, revision := o.Phase.Ended(), job.Revision
-	for _, id := range s.tasksOf(o.ID) {
+	for _, id := range s.tasksOf(job) {
 		t, err := tx.Task(id)
 		if errs.Is(err, errs.NotFound) {
 			continue
@@ -204,16 +204,22 @@ func endJob(tx *store.Tx, job *core.Job) error {
 	return tx.DeleteContent(job.ContentOf)
 }
 
-func (s *Service) tasksOf(id core.JobID) []core.TaskID {
+// tasksOf returns the tasks that a report of a job may change: those that the
+// memory has, which may have left the job, and those that have just been given it.
+func (s *Service) tasksOf(job *core.Job) []core.TaskID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	j := s.live.jobs[id]
-	if j == nil {
-		return nil
+	var out []core.TaskID
+	known := map[core.TaskID]bool{}
+	if j := s.live.jobs[job.ID]; j != nil {
+		for task := range j.tasks {
+			known[task], out = true, append(out, task)
+		}
 	}
-	out := make([]core.TaskID, 0, len(j.tasks))
-	for task := range j.tasks {
-		out = append(out, task)
+	for i := range job.Deliveries {
+		if task := job.Deliveries[i].Task; !known[task] {
+			out = append(out, task)
+		}
 	}
 	return out
 }

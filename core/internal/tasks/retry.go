@@ -76,7 +76,7 @@ func (s *Service) checkRetryFiles(t *core.Task, files []int) ([]int, error) {
 	if len(files) > core.MaxSelection {
 		return nil, wrongRetry("files", fmt.Sprintf("has more than %d indexes", core.MaxSelection))
 	}
-	count := s.fileCount(t.Job)
+	count := s.fileCount(t)
 	seen := make(map[int]bool, len(files))
 	for i, index := range files {
 		field := fmt.Sprintf("files[%d]", i)

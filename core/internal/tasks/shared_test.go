@@ -131,7 +131,7 @@ func TestTheSecondSeesWhatALoneOneSees(t *testing.T) {
 // plain takes out what differs between any two tasks.
 func plain(v *core.TaskView) *core.TaskView {
 	v.ID, v.Owner, v.Job, v.Node, v.Downloader, v.Destination.Storage = "", "", "", "", "", ""
-	v.CreatedAt, v.StartedAt, v.DownloadedAt = time.Time{}, nil, nil
+	v.CreatedAt, v.StartedAt, v.DownloadedAt, v.JoinedAt = time.Time{}, nil, nil, 0
 	return v
 }
 

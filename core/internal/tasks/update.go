@@ -129,7 +129,7 @@ func (s *Service) knownFiles(ctx context.Context, t *core.Task) ([]downloader.Fi
 			return nil, err
 		}
 	}
-	if !hasJob(t) || !seeds(t) {
+	if !s.takesPart(t) || !seeds(t) {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
@@ -151,7 +151,7 @@ func (s *Service) updateFiles(e *edit, want *core.Selection, files []downloader.
 		return errs.New(errs.WrongState, "The task is %s: its files are loaded already.", e.task.State).
 			WithField("files", "cannot change any more")
 	}
-	if n := s.fileCount(e.task.Job); n > 0 && len(want.Indexes) > 0 && want.Indexes[len(want.Indexes)-1] >= n {
+	if n := s.fileCount(e.task); n > 0 && len(want.Indexes) > 0 && want.Indexes[len(want.Indexes)-1] >= n {
 		return wrongSelection(fmt.Sprintf("names file %d; the torrent has %d", want.Indexes[len(want.Indexes)-1], n))
 	}
 	before := e.task.Selection
@@ -165,11 +165,11 @@ func (s *Service) updateFiles(e *edit, want *core.Selection, files []downloader.
 	return nil
 }
 
-// fileCount returns the number of files of a job, 0 where it is not known.
-func (s *Service) fileCount(id core.JobID) int {
+// fileCount returns the number of files of a task's job, 0 where it is not known.
+func (s *Service) fileCount(t *core.Task) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if j := s.live.jobs[id]; j != nil {
+	if j := s.live.jobs[t.Job]; j != nil && j.tells(t) != nil {
 		return j.seen.FileCount
 	}
 	return 0

@@ -41,7 +41,7 @@ func (s *Service) viewLive(v *core.TaskView) {
 	if j == nil {
 		return
 	}
-	d := j.seen.Delivery(v.ID)
+	d := j.tells(&v.Task)
 	if d != nil {
 		v.Delivery = d.Progress
 		v.Progress = progressOf(&v.Task, &j.seen, d)
@@ -51,7 +51,7 @@ func (s *Service) viewLive(v *core.TaskView) {
 		v.Waiting = &core.Waiting{Code: errs.NodeOffline, Message: "The node is offline; the job goes on there by itself."}
 	case v.Wish == core.WishCancel:
 		v.Waiting = &core.Waiting{Code: core.WaitingForRemoval, Message: "The node has been told to stop it."}
-	case d == nil || d.Refused:
+	case d == nil:
 		v.Waiting = &core.Waiting{Code: core.WaitingForNode, Message: "The node has been told to start it."}
 	default:
 		v.Waiting = j.waiting(&v.Task, d)
