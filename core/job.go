@@ -170,6 +170,10 @@ type ObservedDelivery struct {
 	Progress DeliveryProgress
 	// Files are those that are at the destination.
 	Files []DeliveredFile
+	// Storage and Path are where they are, once Done: a change of the destination
+	// may come too late.
+	Storage StorageID
+	Path    string
 	// Failed are the files that the last attempt could not deliver.
 	Failed []FailedFile
 	// Failure is why Phase is JobHeld or JobFailed.

@@ -136,3 +136,25 @@ func TestACompletedTaskThatLoadsAgainNeedsNotWaitForTheSeedingOfOthers(t *testin
 		t.Errorf("loaded again: %s %+v", v.State, v.Files)
 	}
 }
+
+func TestADestinationThatIsChangedTooLateIsCorrected(t *testing.T) {
+	w := newWorld(t)
+	id := w.ask(w.alice, func(r *core.NewTask) { r.Destination.Path = "films" })
+	w.reported(core.JobDelivering)
+	if _, err := w.service.Update(w.alice, id, &core.TaskChange{Destination: &core.NewDestination{Path: "series/new"}}); err != nil {
+		t.Fatal(err)
+	}
+	job := w.started()
+	w.report(job, core.JobDone, func(o *core.ObservedJob) {
+		d := o.Delivery(id)
+		d.Done, d.Storage, d.Path = true, w.reg.storage.ID, "alice/films"
+		d.Files = []core.DeliveredFile{{Path: "a", Size: 3}}
+	})
+	v := w.get(w.alice, id)
+	if v.State != core.StateCompleted || v.Destination.Path != "films" || v.Destination.Storage != w.reg.storage.ID {
+		t.Errorf("%s at %+v", v.State, v.Destination)
+	}
+	if events := told(w.alice, t, w, id); events[len(events)-1].Message == "" || events[len(events)-2].Kind != core.HistoryEventOf {
+		t.Errorf("nobody is told: %+v", events)
+	}
+}

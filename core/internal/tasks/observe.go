@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"strings"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/store"
@@ -162,6 +163,9 @@ func (s *Service) observeTask(tx *store.Tx, t *core.Task, o *core.ObservedJob) (
 	if !t.Observe(o, s.now()) {
 		return false, nil
 	}
+	if err := s.noteWhere(tx, t, o); err != nil {
+		return false, err
+	}
 	for _, ev := range news {
 		told := core.HistoryEvent{At: ev.At, Kind: core.HistoryEventOf, Code: ev.Code, Message: ev.Message}
 		if err := tx.AppendHistory(t, told); err != nil {
@@ -172,6 +176,28 @@ func (s *Service) observeTask(tx *store.Tx, t *core.Task, o *core.ObservedJob) (
 		return false, err
 	}
 	return true, tx.PutTask(t)
+}
+
+// noteWhere corrects the destination of a task whose files had come to the one
+// before when it was changed.
+func (s *Service) noteWhere(tx *store.Tx, t *core.Task, o *core.ObservedJob) error {
+	d := t.DeliveryIn(o)
+	if d == nil || !d.Done || d.Storage == "" || t.State != core.StateCompleted && t.State != core.StateSeeding {
+		return nil
+	}
+	owner, err := tx.User(t.Owner)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil || d.Storage == t.Destination.Storage && d.Path == inHome(owner, t.Destination.Path) {
+		return err
+	}
+	below, ok := strings.CutPrefix(d.Path+"/", owner.Home()+"/")
+	if !ok {
+		return nil
+	}
+	t.Destination = core.Destination{Storage: d.Storage, Path: strings.TrimSuffix(below, "/")}
+	return tx.AppendHistory(t, s.event("", "The files had been delivered before the destination was changed."))
 }
 
 // leave takes a task that needs its job no more off it. Where the last one has

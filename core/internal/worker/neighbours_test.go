@@ -162,7 +162,7 @@ func TestATaskMayComeBackToAJobThatHasServedIt(t *testing.T) {
 		job.Join(core.Delivery{Task: bob, Storage: storageID, Path: "bob", Owner: "bob", Attempt: 2})
 		r.order(w, job)
 		rest(2 * time.Second)
-		if d := r.part(job.ID, bob); !d.Done || len(d.Log) != 1 {
+		if d := r.part(job.ID, bob); !d.Done || len(d.Log) != 1 || d.Storage != storageID || d.Path != "bob" {
 			t.Errorf("%+v", d)
 		}
 		w.assertIn("bob", "a", "b", "c")

@@ -35,6 +35,9 @@ func (n *Node) observeDelivery(j *job, d *deliveryRecord, o *core.ObservedJob) c
 		Files: d.Files, Failed: d.Failed, Failure: d.Failure, Log: d.Log,
 		HeldUntil: d.heldUntil(j.Job.Hold),
 	}
+	if d.Done {
+		out.Storage, out.Path = d.Target.Storage, d.Target.Path
+	}
 	if !d.Refused { // else nothing of it is the task's own
 		out.UploadedBytes = max(0, j.uploaded()-d.UploadedAt)
 		out.TotalBytes, out.DoneBytes = j.share(d)
