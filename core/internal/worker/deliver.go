@@ -358,6 +358,7 @@ func (d *deliveryRecord) learnResult(r *delivery.Result, now time.Time) (changed
 func (n *Node) hold(j *job, d *deliveryRecord, err error) {
 	d.retry.failedUpTo(time.Now(), lastHeldPause)
 	d.copyWaits = false
+	n.suspectStorage(d.Want.Storage, err)
 	if d.HeldSince == nil {
 		now := n.now().UTC()
 		d.HeldSince = &now

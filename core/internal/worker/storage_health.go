@@ -19,6 +19,9 @@ const (
 	// while files go there and while not. A test writes a small file.
 	usedStorageTest = time.Minute
 	idleStorageTest = 10 * time.Minute
+	// downStorageTest is how often one is tested that does not answer, while
+	// files wait for it.
+	downStorageTest = 10 * time.Second
 	// storageTestTimeout bounds one test.
 	storageTestTimeout = time.Minute
 )
@@ -54,6 +57,19 @@ func (n *Node) driveStorages(now time.Time) {
 			continue
 		}
 		n.testStorageNow(k)
+	}
+}
+
+// suspectStorage has a storage tested soon that a delivery found to be down: so
+// what waits for it goes on when it is back, however long its own pause is.
+func (n *Node) suspectStorage(id core.StorageID, err error) {
+	k := n.storages[id]
+	if k == nil || !errs.Is(err, errs.StorageUnreachable) {
+		return
+	}
+	if soon := k.testedAt.Add(downStorageTest); soon.Before(k.lookAt) {
+		k.lookAt = soon
+		n.wakeAt(soon)
 	}
 }
 
@@ -128,6 +144,9 @@ func (n *Node) onStorageTested(e storageTested) {
 	}
 	k.testedAt = time.Now()
 	k.lookAt = k.testedAt.Add(usedStorageTest)
+	if errs.Is(e.found.err, errs.StorageUnreachable) && n.deliversTo(e.id) {
+		k.lookAt = k.testedAt.Add(downStorageTest)
+	}
 	k.free, k.total = e.found.free, e.found.total
 	switch {
 	case e.found.err != nil:
