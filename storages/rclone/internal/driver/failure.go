@@ -7,6 +7,7 @@ import (
 	iofs "io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -19,7 +20,7 @@ import (
 const maxQuote = 300
 
 // explain gives an error of rclone its code. What the storage said is a part of
-// the message, without the secrets of the settings.
+// the message, without the secrets of the settings; all else is for the log.
 func (d *Driver) explain(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*errs.Error](err); ok {
 		return err
@@ -27,8 +28,7 @@ func (d *Driver) explain(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return endOf(ended)
 	}
-	said := d.quote(err)
-	hidden := errors.New(said)
+	said, hidden := d.quote(gist(err)), errors.New(d.quote(err.Error()))
 	switch code := codeOf(err); code {
 	case errs.StorageUnreachable:
 		return errs.Wrap(hidden, code, "The storage does not answer: %s", said)
@@ -46,7 +46,7 @@ func (d *Driver) explain(ctx context.Context, err error) error {
 	case errs.InUse:
 		return errs.Wrap(hidden, code, "It is not empty, or still in use: %s", said)
 	default:
-		if isMissing(err) || strings.Contains(strings.ToLower(said), "nosuchbucket") {
+		if isMissing(err) || strings.Contains(strings.ToLower(err.Error()), "nosuchbucket") {
 			return errs.Wrap(hidden, errs.StorageError, "The storage has no such bucket or folder: %s", said).
 				WithHint("Make it, or correct the path in the storage's settings.")
 		}
@@ -61,9 +61,31 @@ func endOf(err error) error {
 	return errs.Wrap(err, errs.Canceled, "The caller gave up.")
 }
 
-// quote returns the words of an error without secrets, on one line.
-func (d *Driver) quote(err error) string {
-	text := strings.Join(strings.Fields(d.redact.text(err.Error())), " ")
+// gist returns what is at the bottom of an error. Users see it, and where the
+// storage is and which requests the libraries make is none of their business.
+func gist(err error) string {
+	if answer, ok := errors.AsType[interface {
+		error
+		ErrorCode() string
+		ErrorMessage() string
+	}](err); ok { // of AWS's library
+		return strings.TrimSuffix(answer.ErrorCode()+": "+answer.ErrorMessage(), ": ")
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		return op.Err.Error()
+	}
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		return gist(request.Err)
+	}
+	return err.Error()
+}
+
+// quote returns words without secrets, on one line.
+func (d *Driver) quote(text string) string {
+	text = strings.Join(strings.Fields(d.redact.text(text)), " ")
 	text = strings.ToValidUTF8(text, "?")
 	if runes := []rune(text); len(runes) > maxQuote {
 		text = string(runes[:maxQuote]) + "…"
@@ -133,6 +155,7 @@ var words = []struct {
 	{"serviceunavailable", errs.StorageUnreachable},
 	{"knownhosts: ", errs.StorageAuthFailed},
 	{"unable to authenticate", errs.StorageAuthFailed},
+	{"xadminusernotfound", errs.StorageAuthFailed}, // versitygw
 	{"signaturedoesnotmatch", errs.StorageAuthFailed},
 	{"invalidaccesskeyid", errs.StorageAuthFailed},
 	{"expiredtoken", errs.StorageAuthFailed},

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rclone/rclone/fs"
@@ -29,7 +30,7 @@ func (d *Driver) Test(ctx context.Context) (downloader.TestResult, error) {
 		checks = append(checks, d.probe(ctx))
 	}
 	return downloader.TestResult{
-		Version: fmt.Sprintf("rclone %s, %s", fs.Version, d.kind()),
+		Version: fmt.Sprintf("rclone %s, %s", strings.TrimSuffix(fs.Version, "-DEV"), d.kind()),
 		Checks:  checks,
 		Took:    time.Since(start),
 	}, nil
