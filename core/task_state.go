@@ -43,8 +43,9 @@ func (s TaskState) Valid() bool { return slices.Contains(TaskStates, s) }
 // A job may skip states (a small file is complete at the first look), so a
 // running task may go to any later one; it goes back when a downloader loses
 // the job (starting), verifies its data (downloading), or another selection
-// needs more of it. It goes back to the queue when it was paused before it had
-// a job, when its job ended without it, and when haul tries it again by itself.
+// needs more of it. A pause may be carried out when the data is held already. It
+// goes back to the queue when it was paused before it had a job, when its job ended
+// without it, and when haul tries it again by itself.
 var transitions = map[TaskState][]TaskState{
 	StateQueued:       {StateStarting, StatePaused, StateFailed, StateCanceled},
 	StateStarting:     {StateQueued, StateMetadata, StateDownloading, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
@@ -52,7 +53,7 @@ var transitions = map[TaskState][]TaskState{
 	StateDownloading:  {StateQueued, StateStarting, StateMetadata, StatePaused, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StatePaused:       {StateQueued, StateStarting, StateMetadata, StateDownloading, StateTransferring, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateTransferring: {StateQueued, StateStarting, StateDownloading, StatePaused, StateHeld, StateSeeding, StateCompleted, StateFailed, StateCanceled},
-	StateHeld:         {StateQueued, StateStarting, StateDownloading, StateTransferring, StateSeeding, StateCompleted, StateFailed, StateCanceled},
+	StateHeld:         {StateQueued, StateStarting, StateDownloading, StatePaused, StateTransferring, StateSeeding, StateCompleted, StateFailed, StateCanceled},
 	StateSeeding:      {StateCompleted},
 	StateCompleted:    {StateQueued},
 	StateFailed:       {StateQueued},

@@ -269,3 +269,19 @@ func TestTheFilesOfATaskAreThoseOfItsLastAttempt(t *testing.T) {
 		t.Errorf("%s with %+v", task.State, task.Files)
 	}
 }
+
+func TestAPauseThatComesWhenTheDataIsHeldCanBeTakenBack(t *testing.T) {
+	task := runningTask()
+	task.Observe(observed(JobDownloading, nil), testNow)
+	task.Pause(testNow)
+	held := func(o *ObservedJob) { o.Deliveries[0].Failure = &Failure{Code: errs.OutOfSpace} }
+	task.Observe(observed(JobHeld, held), testNow) // from before the node knew
+	task.Observe(observed(JobPaused, held), testNow)
+	if task.State != StatePaused || task.Error != nil || !task.Resume(testNow) {
+		t.Fatalf("%s %+v", task.State, task.Error)
+	}
+	task.Observe(observed(JobHeld, held), testNow)
+	if task.State != StateHeld || task.Error == nil {
+		t.Errorf("resumed: %s %+v", task.State, task.Error)
+	}
+}

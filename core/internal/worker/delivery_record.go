@@ -74,8 +74,10 @@ func newDeliveryRecord(want core.Delivery) *deliveryRecord { return &deliveryRec
 func (d *deliveryRecord) order(want *core.Delivery) {
 	only := d.Want.Only
 	if want.Attempt > d.Want.Attempt {
-		d.retry, d.Failure, d.HeldSince, d.Failed = retry{}, nil, nil, nil
 		only = want.Only
+	}
+	if want.Attempt > d.Want.Attempt || d.Want.Paused && !want.Paused {
+		d.retry, d.Failure, d.HeldSince, d.Failed = retry{}, nil, nil, nil
 	}
 	d.Want, d.Left = *want, false
 	d.Want.Only = only
@@ -155,9 +157,10 @@ func (j *job) note(at time.Time, code errs.Code, message string) {
 	j.save()
 }
 
-// heldUntil returns when held data is given up; nil is never, or not held.
+// heldUntil returns when held data is given up; nil is never, or not held. What
+// its owner has paused is kept as anything else that is paused.
 func (d *deliveryRecord) heldUntil(hold time.Duration) *time.Time {
-	if d.HeldSince == nil || hold <= 0 || d.Done || d.Ended {
+	if d.HeldSince == nil || hold <= 0 || d.Done || d.Ended || d.Want.Paused && d.Plan == nil {
 		return nil
 	}
 	until := d.HeldSince.Add(hold).UTC()

@@ -271,3 +271,34 @@ func TestWhatIsMovedAwayIsNotSaidToBeShared(t *testing.T) {
 		return at
 	})
 }
+
+func TestHeldDataThatIsPausedIsKeptAndGoesOnWhenItIsResumed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, _ *orderly, r *running) {
+		job, ann := forOne("ann", nil)
+		job.Hold = 3 * time.Hour
+		orders := w.full(job)
+		orders.Storages = nil // so that nothing can be planned
+		r.send(orders)
+		rest(2 * time.Second)
+		w.finishABC(job.ID)
+		rest(2 * time.Second)
+		job.Pause(ann)
+		orders.Jobs = []core.DesiredJob{job}
+		r.send(orders)
+		rest(10 * time.Hour)
+		if d := r.part(job.ID, ann); d.Phase != core.JobPaused || d.HeldUntil != nil {
+			t.Fatalf("paused: %+v", d)
+		}
+		job.Resume(ann)
+		orders.Jobs = []core.DesiredJob{job}
+		r.send(orders)
+		rest(time.Minute)
+		if d := r.part(job.ID, ann); d.Phase != core.JobHeld || d.HeldUntil == nil || time.Until(*d.HeldUntil) < 2*time.Hour {
+			t.Fatalf("resumed: %+v", d)
+		}
+		r.order(w, job)
+		r.send(w.full(job))
+		rest(15 * time.Minute)
+		w.assertIn("ann", "a", "b", "c")
+	})
+}
