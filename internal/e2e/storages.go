@@ -102,3 +102,11 @@ func (s *Server) StoragePID(name string) int {
 	}
 	return 0
 }
+
+// tryStorage has a storage tested.
+func (s *Server) tryStorage(path string, request any) testResult {
+	s.t.Helper()
+	var out testResult
+	s.Must("POST", path, request, &out)
+	return out
+}
