@@ -317,7 +317,7 @@ type CreateDownloaderRequest struct {
 	// Plugin The plugin that drives it.
 	Plugin string `json:"plugin"`
 
-	// PollInterval How often it is asked for progress, in seconds.
+	// PollInterval How often it is asked for progress, in seconds; one more for each 5,000 jobs that it has.
 	PollInterval *PollInterval `json:"poll_interval,omitempty"`
 
 	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.
@@ -457,7 +457,7 @@ type Downloader struct {
 	// PluginPid The plugin's process on the node; null while none runs.
 	PluginPid *int `json:"plugin_pid"`
 
-	// PollInterval How often it is asked for progress, in seconds.
+	// PollInterval How often it is asked for progress, in seconds; one more for each 5,000 jobs that it has.
 	PollInterval PollInterval `json:"poll_interval"`
 
 	// Restarts How often its plugin was started again.
@@ -797,7 +797,7 @@ type PluginList struct {
 	NextCursor *string  `json:"next_cursor"`
 }
 
-// PollInterval How often it is asked for progress, in seconds.
+// PollInterval How often it is asked for progress, in seconds; one more for each 5,000 jobs that it has.
 type PollInterval = int
 
 // Problem An error, after RFC 9457.
@@ -1253,7 +1253,7 @@ type UpdateDownloaderRequest struct {
 	PathMap *PathMap `json:"path_map,omitempty"`
 	Plugin  *string  `json:"plugin,omitempty"`
 
-	// PollInterval How often it is asked for progress, in seconds.
+	// PollInterval How often it is asked for progress, in seconds; one more for each 5,000 jobs that it has.
 	PollInterval *PollInterval `json:"poll_interval,omitempty"`
 
 	// Seed Whether and how long a torrent is shared after its files were delivered: until the first of the limits is reached; 0 or left out is no limit. Null leaves it to the next in line: the owner's group, the downloader.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,10 @@ func serveCommand() *cobra.Command {
 
 // serve runs the server and tells people where to go.
 func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
+	if os.Getenv("GOGC") == "" {
+		// It mostly waits, beside daemons that need the memory more.
+		debug.SetGCPercent(50)
+	}
 	log := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Output: cmd.ErrOrStderr()})
 	s, err := New(ctx, c, log)
 	if err != nil {

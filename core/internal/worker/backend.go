@@ -92,8 +92,11 @@ func sameSpec(a, b pluginhost.Spec) bool {
 		string(a.Settings) == string(b.Settings) && a.MaxActive == b.MaxActive
 }
 
+// interval is the pause between two looks at all jobs. It grows with their
+// number, so that thousands cost no more than what anybody sees of them is worth.
 func (b *backend) interval() time.Duration {
-	return time.Duration(max(1, b.want.PollInterval)) * time.Second
+	const jobsPerSecond = 5000
+	return time.Duration(max(1, b.want.PollInterval)+len(b.at)/jobsPerSecond) * time.Second
 }
 
 // ready reports whether calls for jobs make sense now.

@@ -27,7 +27,7 @@ type Options struct {
 	// Timeout is how long to wait for another process that has the file; 0 means one second.
 	Timeout time.Duration
 	// WatchCommits and WatchBytes bound what is kept in memory for watches; 0
-	// means 4096 commits and 8 MiB.
+	// means 4096 commits and 1 MiB.
 	WatchCommits, WatchBytes int
 	// OnCommit is told of each write to the disk, which so many transactions
 	// shared; nil for none. It must not block.
@@ -48,7 +48,7 @@ func (o Options) withDefaults() Options {
 		o.WatchCommits = 4096
 	}
 	if o.WatchBytes == 0 {
-		o.WatchBytes = 8 << 20
+		o.WatchBytes = 1 << 20
 	}
 	return o
 }
