@@ -73,6 +73,8 @@ type execution struct {
 	// them to the disk is cheaper; fromSynced that it was made.
 	bulk, fromSynced bool
 	turn, roomKnown  bool
+	// oneDevice says that data and destination are on one file system.
+	oneDevice bool
 	noLink, noClone  bool
 }
 
@@ -104,6 +106,7 @@ func (m *Mover) begin(job Job, p Plan, hooks Hooks) (_ *execution, err error) {
 		return nil, destinationError(err, "opening the folder")
 	}
 	x.fromAt, x.toAt = newFolderCache(x.from, x.fromDir), newFolderCache(x.to, x.toDir)
+	x.oneDevice = sameDevice(x.fromDir, x.toDir)
 	return x, nil
 }
 

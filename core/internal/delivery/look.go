@@ -42,7 +42,7 @@ func (x *execution) look(e *Entry) error {
 		return sourceError(hereErr)
 	}
 	switch {
-	case there != nil && e.is(there):
+	case there != nil && e.is(there, x.oneDevice):
 		return errDone
 	case there != nil && here == nil && e.Inode != 0 && e.resembles(there):
 		// Some network and union file systems number a file anew when it is
@@ -76,10 +76,11 @@ func (x *execution) conflict(e *Entry, there fs.FileInfo) error {
 	return nil // it is replaced
 }
 
-// is reports whether a file is the entry, moved, linked or copied.
-func (e *Entry) is(info fs.FileInfo) bool {
+// is reports whether a file is the entry, moved, linked or copied. On another
+// file system than the data's it can only be a copy: inodes tell nothing there.
+func (e *Entry) is(info fs.FileInfo, oneDevice bool) bool {
 	n := inode(info)
-	return e.resembles(info) && (n == e.Inode || e.Copy != 0 && n == e.Copy)
+	return e.resembles(info) && (oneDevice && n == e.Inode || e.Copy != 0 && n == e.Copy)
 }
 
 func (e *Entry) resembles(info fs.FileInfo) bool {

@@ -12,7 +12,7 @@ import (
 // move renames an entry, or copies it where that is impossible.
 func (x *execution) move(ctx context.Context, i int) error {
 	e := &x.plan.Entries[i]
-	if !x.sameDevice() {
+	if !x.oneDevice {
 		x.plan.because(whyOtherDevice)
 		return x.duplicate(ctx, i)
 	}
@@ -46,11 +46,12 @@ func (x *execution) move(ctx context.Context, i int) error {
 	return nil
 }
 
-// sameDevice reports whether a rename can be possible at all.
-func (x *execution) sameDevice() bool {
-	from, fromErr := x.fromDir.Stat()
-	to, toErr := x.toDir.Stat()
-	return fromErr != nil || toErr != nil || device(from) == device(to)
+// sameDevice reports whether two directories are of one file system, so that a
+// rename can be possible at all.
+func sameDevice(a, b *os.File) bool {
+	here, err := a.Stat()
+	there, otherErr := b.Stat()
+	return err != nil || otherErr != nil || device(here) == device(there)
 }
 
 // crossesDevices reports whether a rename failed for a reason that a copy does

@@ -3,6 +3,7 @@ package delivery
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -158,5 +159,57 @@ func TestATakenNameIsFoundBeforeAnythingIsLoaded(t *testing.T) {
 		if err := newMover().Check(t.Context(), job); errs.CodeOf(err) != tt.code {
 			t.Errorf("%s: %v", tt.name, err)
 		}
+	}
+}
+
+func TestAFileOfTheSameNumberOnAnotherDiskIsNotTakenForTheDownload(t *testing.T) {
+	source := tmpfs(t, "size=1m")
+	for n := range 30 { // so that there are lower numbers
+		if err := os.Mkdir(filepath.Join(source, strconv.Itoa(n)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job := newJobIn(t, source, tree{"a": "fresh"})
+	job.Root, job.OnConflict = tmpfs(t, "size=1m"), core.ConflictOverwrite
+	old := filepath.Join(job.folder(), "a")
+	if err := os.MkdirAll(job.folder(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	number := func(name string) uint64 {
+		t.Helper()
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inode(info)
+	}
+	want := number(filepath.Join(job.Source, "a"))
+	for n := 0; ; n++ { // file systems number their files upwards
+		if err := os.WriteFile(old, []byte("stale"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := number(old)
+		if got == want {
+			break
+		}
+		if got > want || n > 10_000 {
+			t.Skip("no file there gets the number of the source")
+		}
+		if err := os.Remove(old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := mustPlan(t, job)
+	if err := newMover().Retract(t.Context(), job, plan); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, job.folder()); got["a"] != "stale" {
+		t.Fatalf("nothing was delivered, and now there are %q", got)
+	}
+	if _, err := deliver(newMover(), job); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, job.folder()); got["a"] != "fresh" {
+		t.Errorf("there are %q", got)
 	}
 }

@@ -56,10 +56,12 @@ type retraction struct {
 	fromAt   *folderCache
 	toAt     *folderCache
 	dirs     []*os.File
+	// oneDevice says that both are on one file system.
+	oneDevice bool
 }
 
 func newRetraction(m *Mover, job Job, folder *os.Root) (_ *retraction, err error) {
-	r := &retraction{Mover: m, job: job, to: folder}
+	r := &retraction{Mover: m, job: job, to: folder, oneDevice: true}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -82,6 +84,7 @@ func newRetraction(m *Mover, job Job, folder *os.Root) (_ *retraction, err error
 		return nil, sourceError(err)
 	}
 	r.dirs, r.fromAt = append(r.dirs, fromDir), newFolderCache(r.from, fromDir)
+	r.oneDevice = sameDevice(fromDir, toDir)
 	return r, nil
 }
 
@@ -103,12 +106,12 @@ func (r *retraction) retract(ctx context.Context, e *Entry, files []downloader.F
 	case errors.Is(err, fs.ErrNotExist):
 		removeEmptyParents(r.to, e.As)
 		return nil
-	case err == nil && !e.mayBe(there):
+	case err == nil && !e.mayBe(there, r.oneDevice):
 		return nil
 	case err != nil:
 		return destinationError(err, "looking at the folder")
 	}
-	if e.Claimed && !e.is(there) {
+	if e.Claimed && !e.is(there, r.oneDevice) {
 		if isEmpty(r.to, e.As, there) {
 			return destinationError(r.to.Remove(e.As), "removing an empty name")
 		}
@@ -130,8 +133,8 @@ func (r *retraction) retract(ctx context.Context, e *Entry, files []downloader.F
 }
 
 // mayBe reports whether a file is the entry, or a name that was claimed for it.
-func (e *Entry) mayBe(there fs.FileInfo) bool {
-	return e.is(there) || e.Claimed && there.IsDir() == e.Dir
+func (e *Entry) mayBe(there fs.FileInfo, oneDevice bool) bool {
+	return e.is(there, oneDevice) || e.Claimed && there.IsDir() == e.Dir
 }
 
 // moveFolderBack moves a folder back as a whole, or file by file where somebody

@@ -26,7 +26,7 @@ func (x *execution) findRoom(next fs.FileInfo) error {
 		return nil // some network file systems do not tell
 	}
 	need := allocated(next)
-	if x.job.Data == DataCopy || !x.sameDevice() {
+	if x.job.Data == DataCopy || !x.oneDevice {
 		// All files have to be copied; else those that cannot be moved or linked
 		// are few, and each is looked at by itself.
 		x.roomKnown, need = true, x.stillNeeded()
