@@ -74,8 +74,8 @@ type execution struct {
 	bulk, fromSynced bool
 	turn, roomKnown  bool
 	// oneDevice says that data and destination are on one file system.
-	oneDevice bool
-	noLink, noClone  bool
+	oneDevice       bool
+	noLink, noClone bool
 }
 
 // bulkFiles is how many files make a bulk.
