@@ -189,6 +189,9 @@ func (c *cutOff) assertDelivered(t *testing.T, within time.Duration) {
 		}
 	}
 	assertOnlyVisible(t, c.dir("admin"), len(c.paths))
+	if left, err := filepath.Glob(filepath.Join(c.Buckets, bucket, ".sgwtmp", "multipart", "*", "*")); err != nil || len(left) > 0 {
+		t.Errorf("the server keeps parts: %q, %v", left, err)
+	}
 	assertNothingLeft(t, c.server)
 	const all = cutSize + 3*3<<20
 	if sent := c.Passed(); sent > all+cutAfter+1<<20 {
@@ -294,7 +297,7 @@ func TestAStorageThatIsWrongSaysWhy(t *testing.T) {
 		"host": sftp.Host, "port": sftp.Port, "user": sftp.Username, "pass": sftp.Password,
 	}}
 	const wrong = "a wrong one"
-	nobody := freeAddress(t)
+	nobody := closedAddress(t)
 	for name, at := range map[string]struct {
 		settings map[string]any
 		code     string

@@ -34,6 +34,9 @@ type server struct {
 	settings map[string]any
 	// dir is the folder with the files, as the server itself keeps them.
 	dir string
+	// parts is where it keeps the parts of files that are not whole yet; "" where
+	// they are files in dir.
+	parts string
 	// secret is the option that must be right to get in.
 	secret        string
 	stop, restart func()
@@ -45,6 +48,7 @@ var servers = map[string]func(t *testing.T) server{
 		s := lab.StartS3(t, "bucket")
 		return server{
 			name: "S3", dir: filepath.Join(s.Buckets, "bucket", "home"), secret: "secret_access_key",
+			parts: filepath.Join(s.Buckets, "bucket", ".sgwtmp", "multipart"),
 			settings: map[string]any{"type": "s3", "path": "bucket/home", "options": map[string]any{
 				"provider": "Other", "endpoint": s.Endpoint, "access_key_id": s.AccessKey,
 				"secret_access_key": s.SecretKey, "region": s.Region, "force_path_style": true,
@@ -97,6 +101,19 @@ func (s server) with(option string, value any) map[string]any {
 	}
 	out["options"] = options
 	return out
+}
+
+// uploads lists the uploads in parts that the server has begun.
+func (s server) uploads(t *testing.T) []string {
+	t.Helper()
+	if s.parts == "" {
+		return nil
+	}
+	found, err := filepath.Glob(filepath.Join(s.parts, "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // visible returns what the server shows, except for hidden names that it keeps

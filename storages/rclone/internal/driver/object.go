@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	iofs "io/fs"
+	"math"
 	"path"
 
 	"github.com/rclone/rclone/fs"
@@ -111,8 +112,10 @@ func (d *Driver) remove(ctx context.Context, f fs.Fs, p string) error {
 	o, err := look(ctx, f, p)
 	switch {
 	case err == nil:
+		d.forgetParts(ctx, p, o.Size())
 		err = o.Remove(ctx)
 	case isDir(err), isMissing(err):
+		d.forgetParts(ctx, p, math.MaxInt64)
 		return removeFolder(ctx, f, p)
 	}
 	if isMissing(err) {

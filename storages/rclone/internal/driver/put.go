@@ -76,6 +76,7 @@ func (d *Driver) put(ctx context.Context, f fs.Fs, req storage.PutRequest, in *s
 		return nil, err
 	}
 	if !d.showsHalves(f) {
+		d.forgetParts(ctx, req.Path, req.Size)
 		o, err := upload(ctx, f, req.Path, req, in)
 		if err != nil {
 			discardHalf(ctx, f, req.Path, old)
