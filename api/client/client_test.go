@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/haul-dl/haul/api/client"
+	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -81,9 +83,7 @@ func TestWhatIsNotHaulIsSaidSo(t *testing.T) {
 }
 
 func TestAServerThatIsNotThere(t *testing.T) {
-	server := httptest.NewServer(nil)
-	url := server.URL
-	server.Close()
+	url := fmt.Sprintf("http://127.0.0.1:%d", lab.ClosedPort(t))
 	_, err := newClient(t, url).Me(t.Context())
 	if !errs.Is(err, errs.Unavailable) || !strings.Contains(errs.HintOf(err), "haul serve") {
 		t.Errorf("got %v", err)

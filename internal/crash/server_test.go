@@ -2,7 +2,7 @@ package crash
 
 import (
 	"bytes"
-	"net"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/haul-dl/haul/internal/lab"
 )
 
 const password = "correct horse battery staple"
@@ -31,19 +33,9 @@ type server struct {
 
 func newServer(t *testing.T, bin binaries, dir string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, bin: bin, dir: dir, addr: freeAddress(t), args: args, log: filepath.Join(dir, "haul.log")}
+	s := &server{t: t, bin: bin, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", lab.FreePort(t)), args: args, log: filepath.Join(dir, "haul.log")}
 	t.Cleanup(s.kill)
 	return s
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (s *server) url() string  { return "http://" + s.addr }

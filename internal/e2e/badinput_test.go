@@ -123,7 +123,7 @@ func TestADeadURLFailsWithItsReason(t *testing.T) {
 		"404":                      {web.URL + "/status/404", "source_not_found"},
 		"403":                      {web.URL + "/status/403", "source_forbidden"},
 		"500":                      {web.URL + "/status/500", "source_server_error"},
-		"connection refused":       {"http://" + freeAddress(t) + "/x.bin", "source_unreachable"},
+		"connection refused":       {"http://" + closedAddress(t) + "/x.bin", "source_unreachable"},
 		"self-signed certificate":  {tls.URL + "/data/x.bin", "source_tls_error"},
 		"a torrent that is a page": {web.URL + "/page.torrent", "invalid_torrent"},
 		"a torrent that is gone":   {web.URL + "/status/404/x.torrent", "source_not_found"},

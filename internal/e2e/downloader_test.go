@@ -32,7 +32,7 @@ func TestADownloaderTestTellsWhatIsWrong(t *testing.T) {
 	s := Start(t, Options{})
 	tests := map[string]struct{ address, secret, code, says string }{
 		"all is well":           {aria2.Address, aria2.Secret, "", ""},
-		"nothing answers":       {"http://" + freeAddress(t) + "/jsonrpc", "x", "downloader_unreachable", ""},
+		"nothing answers":       {"http://" + closedAddress(t) + "/jsonrpc", "x", "downloader_unreachable", ""},
 		"the secret is wrong":   {aria2.Address, "wrong", "downloader_auth_failed", ""},
 		"a web server answers":  {web.URL, "x", "not_a_downloader", "web"},
 		"a web page is at path": {web.URL + "/jsonrpc", "x", "not_a_downloader", "web"},

@@ -5,7 +5,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/haul-dl/haul/internal/lab"
 )
 
 // AdminPassword is that of every server here.
@@ -146,14 +147,16 @@ func (s *Server) stayOnLoopback() {
 	})
 }
 
+// freeAddress is one for a server that may have to come back at it.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", lab.FreePort(t))
+}
+
+// closedAddress is one that refuses connections.
+func closedAddress(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", lab.ClosedPort(t))
 }
 
 // Restart starts the server's process again, after Kill9 or Stop.

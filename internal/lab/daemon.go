@@ -77,7 +77,7 @@ func (d *daemon) start() {
 	}
 	d.t.Cleanup(d.cleanup)
 	for range startTries {
-		d.ports = ports{api: freePort(d.t), peer: freePort(d.t)}
+		d.ports = ports{api: FreePort(d.t), peer: FreePort(d.t)}
 		if err = d.configure(d.ports); err != nil {
 			d.t.Fatalf("configure %s: %v", d.name, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"syscall"
 	"testing"
 )
 
@@ -16,8 +17,9 @@ const (
 	highestPort = 32000
 )
 
-// freePort returns a port on which nobody listens now.
-func freePort(t testing.TB) int {
+// FreePort returns a port of 127.0.0.1 for a daemon that cannot choose one
+// itself, or has to come back at the same. Nobody listens there now.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		n, err := rand.Int(rand.Reader, big.NewInt(highestPort-lowestPort))
@@ -34,4 +36,24 @@ func freePort(t testing.TB) int {
 	}
 	t.Fatal("no free port on 127.0.0.1")
 	return 0
+}
+
+// ClosedPort returns a port of 127.0.0.1 that refuses connections until the
+// test ends. It stays bound, as somebody else may listen soon on one that is
+// only free.
+func ClosedPort(t testing.TB) int {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bound.(*syscall.SockaddrInet4).Port
 }

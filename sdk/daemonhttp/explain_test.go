@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -39,16 +40,6 @@ func banner(t *testing.T, line string) string {
 	return l.Addr().String()
 }
 
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestFailureToConnectIsExplained(t *testing.T) {
 	plain, secure := serve(t, hello), serveTLS(t, hello)
 	demanding := httptest.NewUnstartedServer(http.HandlerFunc(hello))
@@ -61,7 +52,7 @@ func TestFailureToConnectIsExplained(t *testing.T) {
 		want              errs.Code
 		says              string
 	}{
-		{"nothing there", closedPort(t), "", errs.DownloaderUnreachable, "connection refused"},
+		{"nothing there", fmt.Sprintf("127.0.0.1:%d", lab.ClosedPort(t)), "", errs.DownloaderUnreachable, "connection refused"},
 		{"an unknown host", "no-such-host.invalid", "", errs.DownloaderUnreachable, "not known"},
 		{"no TLS", strings.Replace(plain.URL, "http", "https", 1), "", errs.NotADownloader, "TLS"},
 		{"SSH", banner(t, "SSH-2.0-OpenSSH_9\r\n"), "", errs.NotADownloader, "HTTP"},

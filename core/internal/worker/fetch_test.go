@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
@@ -100,8 +102,6 @@ func TestBadTorrentURLsFailWithTheirReason(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
 	r := w.start()
 	tests := []struct {
 		name, uri string
@@ -116,7 +116,7 @@ func TestBadTorrentURLsFailWithTheirReason(t *testing.T) {
 		{"redirects without end", s.URL + "/loop", errs.SourceServerError},
 		{"not http", "ftp://127.0.0.1/x.torrent", errs.SourceNotSupported},
 		{"a certificate that nobody knows", secure.URL + "/x.torrent", errs.SourceTLS},
-		{"nobody listens", closed.URL + "/x.torrent", errs.SourceUnreachable},
+		{"nobody listens", fmt.Sprintf("http://127.0.0.1:%d/x.torrent", lab.ClosedPort(t)), errs.SourceUnreachable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

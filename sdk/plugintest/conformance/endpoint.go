@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/url"
@@ -22,7 +23,7 @@ func (c *C) settingsFor(hostPort string) []byte {
 		c.skipf("%s", noEndpoint)
 	}
 	if hostPort == closedPort {
-		hostPort = c.freePort()
+		hostPort = c.refusing()
 	}
 	pointed := c.altered(func(o object) {
 		before, _ := o[name].(string)
@@ -63,12 +64,18 @@ func pointAt(before, hostPort string) string {
 	return u.String()
 }
 
-// freePort returns the address of a port at which nobody listens just now.
-func (c *C) freePort() string {
+// refusing returns an address that refuses connections until the case ends. A
+// connection of our own keeps the port: of one that is only free, another
+// server may be the next owner.
+func (c *C) refusing() string {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	c.mustOwn(err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	c.onCleanup(func(context.Context) { _ = l.Close() })
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}
+	conn, err := dialer.DialContext(c.ctx, "tcp4", l.Addr().String())
+	c.mustOwn(err)
+	c.onCleanup(func(context.Context) { _ = conn.Close() })
+	return conn.LocalAddr().String()
 }
 
 // withCanaries puts a secret of the suite's own into each secret that is not set.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 )
@@ -90,7 +91,7 @@ func TestDeadSourcesFailWithTheirCodesPromptly(t *testing.T) {
 	a, w := startAria2(t), startWeb(t)
 	d := newDriver(t, a.settings())
 	tls := startTLSWeb(t)
-	refused := fmt.Sprintf("http://127.0.0.1:%d/x", closedPort(t))
+	refused := fmt.Sprintf("http://127.0.0.1:%d/x", lab.ClosedPort(t))
 	cases := []struct {
 		name, uri string
 		want      errs.Code

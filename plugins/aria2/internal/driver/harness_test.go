@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -44,17 +43,6 @@ func startAria2(t testing.TB, opts ...string) *aria2 {
 	a := &aria2{lab.StartAria2(t, lab.Aria2Options{Args: args}), t}
 	t.Cleanup(a.kill) // an orderly end may take seconds
 	return a
-}
-
-// closedPort is one that nobody listens at.
-func closedPort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func (a *aria2) host() string {
@@ -206,6 +194,10 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rate := w.rate
 	w.mu.Unlock()
 	f := strings.Split(r.URL.Path, "/")
+	if len(f) < 3 {
+		http.NotFound(rw, r)
+		return
+	}
 	switch f[1] {
 	case "status":
 		code, _ := strconv.Atoi(f[2])

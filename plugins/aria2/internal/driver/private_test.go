@@ -80,7 +80,7 @@ func TestAPrivateTorrentStaysOutOfTheDHT(t *testing.T) {
 	t.Parallel()
 	node, swarm := startDHTNode(t), lab.StartSwarm(t)
 	a := startAria2(t, "enable-dht=true", "dht-entry-point="+node.conn.LocalAddr().String(),
-		fmt.Sprintf("dht-listen-port=%d", closedPort(t)), "dht-file-path="+t.TempDir()+"/dht.dat")
+		"dht-listen-port=10000-32000", "dht-file-path="+t.TempDir()+"/dht.dat")
 	d := newDriver(t, a.settings())
 	private, public := swarm.Torrent("private"), swarm.Torrent("dead")
 	ref := addLimited(t, d, torrentOf(private), downloader.Limits{DownloadRate: 1000})

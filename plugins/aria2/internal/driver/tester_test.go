@@ -49,7 +49,7 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 		want                  errs.Code
 		says                  string
 	}{
-		{"nothing there", fmt.Sprintf("127.0.0.1:%d", closedPort(t)), "", "reachable", errs.DownloaderUnreachable, "connection refused"},
+		{"nothing there", fmt.Sprintf("127.0.0.1:%d", lab.ClosedPort(t)), "", "reachable", errs.DownloaderUnreachable, "connection refused"},
 		{"unknown host", "no-such-host.invalid:6800", "", "reachable", errs.DownloaderUnreachable, "not known"},
 		{"wrong secret", a.host(), "wrong", "credentials", errs.DownloaderAuthFailed, "secret"},
 		{"no secret", a.host(), "", "credentials", errs.DownloaderAuthFailed, "secret"},

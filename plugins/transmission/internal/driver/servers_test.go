@@ -114,15 +114,14 @@ func TestTestTellsWhatIsWrong(t *testing.T) {
 	secure.Config.ErrorLog = nil
 	secure.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	secure.StartTLS()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
+	closed := fmt.Sprintf("http://127.0.0.1:%d", lab.ClosedPort(t))
 	cases := map[string]struct {
 		settings settings
 		check    string
 		want     errs.Code
 		says     string
 	}{
-		"nothing there":         {settings{Address: closed.URL}, "reachable", errs.DownloaderUnreachable, "refused"},
+		"nothing there":         {settings{Address: closed}, "reachable", errs.DownloaderUnreachable, "refused"},
 		"an unknown host":       {settings{Address: "no-such-host.invalid"}, "reachable", errs.DownloaderUnreachable, "not known"},
 		"a wrong password":      {settings{Address: daemon.Address, Username: daemon.Username, Password: "wr0ng-pass"}, "credentials", errs.DownloaderAuthFailed, "password"},
 		"no password":           {settings{Address: daemon.Address}, "credentials", errs.DownloaderAuthFailed, "password"},
