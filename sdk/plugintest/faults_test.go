@@ -125,7 +125,7 @@ func faults(p *scripted.Plugin) map[string]struct {
 		}), []string{"remove/twice", "remove/foreign-refs"}},
 		"a Remove that always deletes": {drives(func(f *faulty, _ downloader.Config) {
 			f.remove = func(ctx context.Context, ref downloader.Ref, _ bool) error { return f.whole.Remove(ctx, ref, true) }
-		}), []string{"remove/keeps-data"}},
+		}), []string{"remove/keeps-data", "add/verifies"}},
 		"a Remove that deletes by prefix": {deletesByPrefix(p), []string{"remove/inside-only"}},
 		"a Pause at Add ignored":          {changesAdd(func(req *downloader.AddRequest) { req.Paused = false }), []string{"pause/at-add", "files/while-paused"}},
 		"a Pause ignored": {drives(func(f *faulty, _ downloader.Config) {

@@ -62,6 +62,8 @@ func addVerifies(c *C) {
 	j := c.added(c.content(fileSize))
 	j.awaitData()
 	j.remove(false)
+	j.isGone(j.ref)
+	j.sameBytes() // they have to be there still
 	j.damage(fileSize / 2)
 	j.req.Verify = true
 	j.add()
