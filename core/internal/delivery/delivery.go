@@ -37,9 +37,11 @@ type Job struct {
 	Task core.TaskID
 	// Source is the absolute path of the directory that holds the data.
 	Source string
-	// Root is the absolute path of a local storage; Remote is another one.
-	Root   string
-	Remote storage.Driver
+	// Root is the absolute path of a local storage; Remote is another one, and
+	// Storage its id.
+	Root    string
+	Remote  storage.Driver
+	Storage core.StorageID
 	// Path is a folder of the storage, with slashes; it is made when missing.
 	Path string
 	// Files are the files to deliver, as the downloader lists them.

@@ -28,8 +28,16 @@ type outcome struct {
 	err  error
 }
 
-// send brings one file to the storage, in several tries where that may help.
+// send brings one file to the storage, in several tries where that may help, once
+// no other delivery sends one of the same name.
 func (x *execution) send(ctx context.Context, u delivery.Upload) outcome {
+	x.progress.turn(0, 1)
+	release, err := x.claims.claim(ctx, x.job.Storage, x.path(u.As))
+	x.progress.turn(0, -1)
+	if err != nil {
+		return outcome{err: err}
+	}
+	defer release()
 	return x.tries(ctx, func(try int) outcome { return x.sendOnce(ctx, &u, x.resumed || try > 0 || u.Lost > 0) })
 }
 

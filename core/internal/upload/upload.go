@@ -46,13 +46,14 @@ var pauses = [...]time.Duration{time.Second, 4 * time.Second}
 // Uploader delivers. Its methods may be called concurrently, also for the same
 // folder, but not for the same job and task.
 type Uploader struct {
-	log   hclog.Logger
-	slots chan struct{}
+	log    hclog.Logger
+	slots  chan struct{}
+	claims *claims
 }
 
 // New makes an uploader.
 func New(log hclog.Logger) *Uploader {
-	return &Uploader{log: log, slots: make(chan struct{}, overAll)}
+	return &Uploader{log: log, slots: make(chan struct{}, overAll), claims: newClaims()}
 }
 
 // target is where the files of a job go.

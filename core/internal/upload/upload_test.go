@@ -14,6 +14,7 @@ import (
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/storage"
 )
 
 func TestNamesThatAreTaken(t *testing.T) {
@@ -333,5 +334,45 @@ func TestProgressAndSavesOfALargeDelivery(t *testing.T) {
 				t.Fatalf("%s is not stored as done", up.Name)
 			}
 		}
+	})
+}
+
+// slow is a storage as most are: it looks whether a name is free when a file
+// comes, and no more when it is there.
+type slow struct{ *memory }
+
+func (s *slow) Put(ctx context.Context, req storage.PutRequest) (storage.Object, error) {
+	if _, err := s.Stat(ctx, req.Path); err == nil && !req.Overwrite {
+		return storage.Object{}, errs.New(errs.DestinationExists, "")
+	}
+	time.Sleep(time.Second)
+	req.Overwrite = true
+	return s.memory.Put(ctx, req)
+}
+
+func TestTwoTasksThatSendTheSameNameAtOnceGetBothFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(nil)
+		u := newUploader()
+		jobs := []delivery.Job{newJob(t, m, tree{"a": "one"}), newJob(t, m, tree{"a": "two"})}
+		plans := make([]delivery.Plan, len(jobs))
+		for i := range jobs {
+			jobs[i].Remote = &slow{m}
+			var err error
+			if plans[i], err = u.Plan(t.Context(), jobs[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var done sync.WaitGroup
+		for i := range jobs {
+			done.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				if _, err := execute(t.Context(), u, jobs[i], &plans[i]); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+		assertHas(t, m, tree{"home/a": "one", "home/a (1)": "two"})
 	})
 }

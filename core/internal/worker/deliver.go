@@ -55,7 +55,7 @@ func (n *Node) deliveryJob(j *job, d *deliveryRecord, to target, data delivery.D
 		return delivery.Job{}, err
 	}
 	return delivery.Job{
-		Task: d.Want.Task, Source: n.dirs.data(j.Job.ID), Root: root, Remote: remote, Path: to.Path,
+		Task: d.Want.Task, Source: n.dirs.data(j.Job.ID), Root: root, Remote: remote, Storage: to.Storage, Path: to.Path,
 		Files: j.filesOf(d), Data: data, OnConflict: to.OnConflict, Only: d.Want.Only, Verify: n.verifyCopies,
 	}, nil
 }
