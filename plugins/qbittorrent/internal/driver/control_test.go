@@ -73,6 +73,33 @@ func TestSelectedFilesAlone(t *testing.T) {
 	})
 }
 
+// TestMoreFilesOfACompleteJobAreLoadedToTheEnd makes the moment long in which
+// qBittorrent takes the torrent for complete still: longer than the 10 s after
+// which it looks for torrents that have reached their share limit.
+func TestMoreFilesOfACompleteJobAreLoadedToTheEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.driver()
+	b.preferences(`{"refresh_interval": 12000}`)
+	req := b.request("multi", false)
+	req.Files = []int{0}
+	ref := add(t, d, req)
+	awaitPhase(t, d, ref, downloader.PhaseComplete)
+	if err := d.SetLimits(t.Context(), ref, downloader.Limits{DownloadRate: 200_000}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SelectFiles(t.Context(), ref, []int{0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	s := await(t, d, ref, "the larger selection", func(s downloader.Status) bool {
+		if s.Phase == downloader.PhasePaused {
+			t.Fatalf("it is stopped at %d of %d bytes", s.DoneBytes, s.TotalBytes)
+		}
+		return s.Phase == downloader.PhaseComplete
+	})
+	sameFiles(t, s, req.Dir, b.swarm.Torrent("multi"), 0, 1)
+}
+
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -26,7 +26,7 @@ const (
 // keepOrder sees to it that torrents do what the contract says where the daemon
 // by itself does not: one that must not seed is stopped at once, one that the
 // daemon's queue holds back is started past it, as haul has a limit of its own;
-// and one that is complete goes back to the queue, since limits of seeding do
+// and one that seeds goes back to the queue, since limits of seeding do
 // not count for forced ones. What fails is tried again at the next Check.
 func (d *Driver) keepOrder(ctx context.Context, jobs []job) {
 	var stop, force, unforce []string
@@ -38,7 +38,7 @@ func (d *Driver) keepOrder(ctx context.Context, jobs []job) {
 		switch {
 		case seeds(t) && (mustNotSeed(t) || isIdle(t, d.now())):
 			stop = append(stop, t.ID)
-		case isUp(t.State) && t.ForceStart:
+		case isUp(t.State) && !isStoppedUp(t.State) && t.ForceStart: // else this would start it
 			unforce = append(unforce, t.ID)
 		case t.State == "queuedDL" && d.orders.waits(t.ID, d.now()):
 			force = append(force, t.ID)

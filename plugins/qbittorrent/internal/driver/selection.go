@@ -57,9 +57,11 @@ func (d *Driver) selectFiles(ctx context.Context, j job, files []int) error {
 	if len(on) == 0 || !isUp(j.torrent.State) {
 		return nil
 	}
-	// It was complete, and stopped for that or about to be; now it is not.
+	// It was complete, and stopped for that or about to be; now it is not. The
+	// daemon goes on to take it for complete for a moment, in which it may stop
+	// it for its share limit: all but those that are forced.
 	d.orders.note(orderResume, id, d.now())
-	return d.client.Start(ctx, id)
+	return d.client.ForceStart(ctx, true, id)
 }
 
 // checkIndexes refuses what the torrent does not have.
