@@ -39,6 +39,7 @@ type Client struct {
 	daemon Daemon
 	url    *url.URL
 	http   *http.Client
+	most   int64 // bytes of an answer
 	local  atomic.Pointer[string]
 }
 
@@ -57,7 +58,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{daemon: o.Daemon, url: o.URL}
+	c := &Client{daemon: o.Daemon, url: o.URL, most: maxBody}
 	c.http = &http.Client{
 		// No proxy, as daemons are at home; no compression, which costs the
 		// daemon more than it saves.
@@ -136,12 +137,12 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 		return nil, c.Explain(ctx, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.most+1))
 	if err != nil {
 		return nil, c.Explain(ctx, err)
 	}
-	if len(body) > maxBody {
-		return nil, c.Explain(ctx, fmt.Errorf("the answer has more than %d bytes", maxBody))
+	if int64(len(body)) > c.most {
+		return nil, c.Explain(ctx, fmt.Errorf("the answer has more than %d bytes", c.most))
 	}
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, path: req.URL.Path}, nil
 }

@@ -151,7 +151,9 @@ func TestAnswerWithoutEndIsCutOff(t *testing.T) {
 			}
 		}
 	})
-	if _, err := get(t, newClient(t, s.URL, "")); err == nil || !strings.Contains(fmt.Sprint(errors.Unwrap(err)), "more than") {
+	c := newClient(t, s.URL, "")
+	c.most = 3 << 20
+	if _, err := get(t, c); err == nil || !strings.Contains(fmt.Sprint(errors.Unwrap(err)), "more than") {
 		t.Errorf("got %v", err)
 	}
 }
