@@ -24,7 +24,8 @@ type Link interface {
 type Session interface {
 	// Send hands orders to the node and returns when the node has stored them.
 	// The first orders of a session have Full set, unless core cannot read all
-	// that it has stored.
+	// that it has stored; before them come jobs whose torrent files together are
+	// large, with what those need.
 	Send(ctx context.Context, o *Orders) error
 
 	// Receive waits for the next report. The first one of a session has Full

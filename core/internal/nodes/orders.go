@@ -10,20 +10,57 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
+// contentAtOnce bounds the torrent and metalink files that orders hold, in bytes.
+const contentAtOnce = 16 << 20
+
+// outgoing are orders that grow. Those jobs whose files would take too much memory
+// are sent ahead; the others need not have theirs again.
+type outgoing struct {
+	node    *node
+	session core.Session
+	orders  *core.Orders
+	// ahead is how many jobs were sent, bytes what the files of the others have.
+	ahead, bytes int
+}
+
+// add adds a job with its file.
+func (g *outgoing) add(ctx context.Context, job *core.Job) error {
+	desired, err := g.node.desiredJob(ctx, job)
+	if err != nil {
+		return err
+	}
+	o := g.orders
+	o.Jobs = append(o.Jobs, *desired)
+	if g.bytes += len(desired.Content); g.bytes < contentAtOnce {
+		return nil
+	}
+	part := &core.Orders{
+		Downloaders: o.Downloaders, Storages: o.Storages, AllStorages: o.AllStorages,
+		Jobs: slices.Clone(o.Jobs[g.ahead:]),
+	}
+	if err := g.session.Send(ctx, part); err != nil {
+		return err
+	}
+	for i := g.ahead; i < len(o.Jobs); i++ {
+		o.Jobs[i].Content = nil
+	}
+	g.ahead, g.bytes = len(o.Jobs), 0
+	return nil
+}
+
 // fullOrders says everything that is wanted of the node. Where a record is
 // damaged that is not all: then nothing is unwanted for not being named, since
 // the node would remove its data.
-func (n *node) fullOrders(ctx context.Context) (*core.Orders, error) {
+func (n *node) fullOrders(ctx context.Context, session core.Session) (*core.Orders, error) {
 	o := &core.Orders{Storages: n.service.desiredStorages(), AllStorages: true, Downloaders: n.service.desiredDownloaders(n.ID)}
+	out := &outgoing{node: n, session: session, orders: o}
 	for job, err := range n.service.store.Jobs(ctx, store.JobFilter{Node: n.ID}) {
 		if err != nil {
 			return nil, err
 		}
-		desired, err := n.desiredJob(ctx, &job)
-		if err != nil {
+		if err := out.add(ctx, &job); err != nil {
 			return nil, err
 		}
-		o.Jobs = append(o.Jobs, *desired)
 	}
 	if o.Full = n.service.store.KnowsAllWanted(); !o.Full {
 		n.service.log.Error("a damaged record may hide what is wanted: the node keeps what nobody names", "node", n.Name)
@@ -32,7 +69,7 @@ func (n *node) fullOrders(ctx context.Context) (*core.Orders, error) {
 }
 
 // changedOrders says what is wanted where that has changed.
-func (n *node) changedOrders(ctx context.Context) (*core.Orders, error) {
+func (n *node) changedOrders(ctx context.Context, session core.Session) (*core.Orders, error) {
 	n.mu.Lock()
 	jobs := slices.Sorted(maps.Keys(n.dirtyJobs))
 	downloaders := slices.Sorted(maps.Keys(n.dirtyDownloaders))
@@ -53,6 +90,7 @@ func (n *node) changedOrders(ctx context.Context) (*core.Orders, error) {
 			o.RemovedDownloaders = append(o.RemovedDownloaders, id)
 		}
 	}
+	out := &outgoing{node: n, session: session, orders: o}
 	for _, id := range jobs {
 		job, err := n.service.store.Job(ctx, id)
 		if errs.Is(err, errs.NotFound) {
@@ -61,11 +99,9 @@ func (n *node) changedOrders(ctx context.Context) (*core.Orders, error) {
 		if err != nil {
 			return nil, err
 		}
-		desired, err := n.desiredJob(ctx, job)
-		if err != nil {
+		if err := out.add(ctx, job); err != nil {
 			return nil, err
 		}
-		o.Jobs = append(o.Jobs, *desired)
 	}
 	return o, nil
 }

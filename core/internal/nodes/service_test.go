@@ -230,6 +230,50 @@ func TestASessionBeginsWithEverythingAndGoesOnWithWhatChanges(t *testing.T) {
 	}
 }
 
+func TestTorrentFilesAreSentAFewAtATime(t *testing.T) {
+	w := newWorld(t, false)
+	sizes := []int{1, contentAtOnce, contentAtOnce / 2, contentAtOnce/2 + 1, 7}
+	var jobs []core.JobID
+	for _, size := range sizes {
+		task := core.Task{ID: core.NewID[core.TaskID](), State: core.StateStarting}
+		job := &core.Job{
+			ID: core.NewID[core.JobID](), Node: w.node.ID, Revision: 1, Wish: core.JobRun,
+			Source: core.TaskSource{Kind: downloader.SourceTorrent, Uploaded: true}, ContentOf: task.ID,
+		}
+		err := w.store.Update(t.Context(), func(tx *store.Tx) error {
+			return errors.Join(tx.PutTask(&task), tx.PutContent(task.ID, make([]byte, size)), tx.PutJob(job))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, job.ID)
+	}
+	arrive := func(when string) {
+		t.Helper()
+		got := map[core.JobID]int{}
+		for full := 0; full < len(jobs); {
+			held := 0
+			o := receive(t, w.far.orders, when)
+			for _, j := range o.Jobs {
+				got[j.ID], held = max(got[j.ID], len(j.Content)), held+len(j.Content)
+			}
+			if held > 2*contentAtOnce {
+				t.Errorf("%s: %d bytes at once", when, held)
+			}
+			full = len(o.Jobs)
+		}
+		for i, id := range jobs {
+			if got[id] != sizes[i] {
+				t.Errorf("%s: of the file of %d bytes came %d", when, sizes[i], got[id])
+			}
+		}
+	}
+	w.service.Start(w.seen)
+	arrive("at the start")
+	w.service.Dispatch(w.node.ID, jobs...)
+	arrive("when all have changed")
+}
+
 func TestNothingIsUnwantedWhileARecordIsDamaged(t *testing.T) {
 	w := newWorld(t, false)
 	job := &core.Job{ID: core.NewID[core.JobID](), Node: w.node.ID, Revision: 1, Wish: core.JobRun}

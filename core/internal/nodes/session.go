@@ -78,7 +78,7 @@ func (n *node) runSession(ctx context.Context, observer Observer) error {
 	}
 	n.begin(session)
 	defer n.end(session)
-	orders, err := n.fullOrders(ctx)
+	orders, err := n.fullOrders(ctx, session)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (n *node) sendLoop(ctx context.Context, session core.Session) error {
 			return nil
 		case <-n.changed:
 		}
-		orders, err := n.changedOrders(ctx)
+		orders, err := n.changedOrders(ctx, session)
 		if err != nil {
 			return err
 		}
