@@ -36,12 +36,13 @@ region = %s
 `, cloud.Endpoint, cloud.AccessKey, cloud.SecretKey, cloud.Region))
 	write(t, hosts, fmt.Sprintf("[%s]:%d %s", sftp.Host, sftp.Port, sftp.HostKey))
 	type place struct {
-		settings map[string]any
+		settings map[string]any // nil where it is added at the command line
 		dir      string
 	}
 	for name, at := range map[string]place{
 		"s3":           {cloud.settings, cloud.dir("admin")},
-		"s3-of-a-conf": {map[string]any{"config_file": conf, "remote": "mine:" + bucket + "/of conf"}, filepath.Join(cloud.Buckets, bucket, "of conf", "admin")},
+		"s3-of-a-conf": {nil, filepath.Join(cloud.Buckets, bucket, "of conf", "admin")},
+		"s3-of-a-file": {map[string]any{"config_file": conf, "remote": "mine:" + bucket + "/of file"}, filepath.Join(cloud.Buckets, bucket, "of file", "admin")},
 		"webdav": {map[string]any{"type": "webdav", "path": "downloads", "options": map[string]any{
 			"url": dav.URL, "user": dav.Username, "pass": dav.Password,
 		}}, filepath.Join(dav.Dir, "downloads", "admin")},
@@ -52,10 +53,13 @@ region = %s
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := server.in(t)
-			request := map[string]any{"name": name, "kind": "rclone", "settings": at.settings}
-			assertTested(t, s, "/storages/test", request)
-			s.AddStorage(name, at.settings)
-			assertTested(t, s, "/storages/"+name+"/test", nil)
+			if at.settings == nil {
+				addByHand(t, s, name, conf)
+			} else {
+				assertTested(t, s, "/storages/test", map[string]any{"name": name, "kind": "rclone", "settings": at.settings})
+				s.AddStorage(name, at.settings)
+				assertTested(t, s, "/storages/"+name+"/test", nil)
+			}
 			to := map[string]any{"storage": name, "path": "new"}
 			path := "/data/" + name + ".bin"
 			tasks := s.AddWith(map[string]any{"sources": []string{web.URL + path, swarm.Torrent("multi").Magnet}, "destination": to})
@@ -81,6 +85,19 @@ region = %s
 				t.Errorf("the torrent's folder stays: %v", err)
 			}
 		})
+	}
+}
+
+// addByHand adds a storage, and tests it, at the command line.
+func addByHand(t *testing.T, s *Server, name, conf string) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"add", name, "--kind", "rclone", "--set", "remote=mine:" + bucket + "/of conf", "--set-file", "config=" + conf},
+		{"test", name},
+	} {
+		if out, code := s.CLI(append([]string{"storage"}, args...)...); code != 0 {
+			t.Fatalf("%q ended with %d:\n%s", args, code, out)
+		}
 	}
 }
 
