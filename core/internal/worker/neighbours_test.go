@@ -302,3 +302,22 @@ func TestHeldDataThatIsPausedIsKeptAndGoesOnWhenItIsResumed(t *testing.T) {
 		w.assertIn("ann", "a", "b", "c")
 	})
 }
+
+func TestWhoJoinsAJobThatWasStoppedByHandIsNotStopped(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, o *orderly, r *running) {
+		job, _ := forOne("ann", nil)
+		r.send(w.full(job))
+		rest(2 * time.Second)
+		w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Phase = downloader.PhasePaused })
+		rest(20 * time.Second)
+		if n := len(o.list()); n > 0 {
+			t.Fatalf("who stopped it is not respected: %v", o.list())
+		}
+		job, bob := joined(job, "bob", nil)
+		r.order(w, job)
+		rest(10 * time.Second)
+		if d := r.part(job.ID, bob); d.Phase != core.JobDownloading || d.Waiting != nil && d.Waiting.Code == core.WaitingForResume {
+			t.Errorf("%+v after %v", d, o.list())
+		}
+	})
+}

@@ -203,12 +203,14 @@ func (j *job) order(d *core.DesiredJob, now time.Time) bool {
 }
 
 // newcomer is the delivery of a task that joins the job. It has all the time
-// that the first one had: the deadlines begin anew.
+// that the first one had: the deadlines begin anew. That somebody has stopped the
+// job at the downloader was before its time.
 func (j *job) newcomer(want *core.Delivery, tooLate bool, now time.Time) *deliveryRecord {
 	r := newDeliveryRecord(*want)
 	r.Refused, r.UploadedAt, r.JoinedAt = tooLate, j.uploaded(), now.UTC()
 	if !tooLate {
 		j.restartClocks()
+		j.Stopped, j.ran = false, false
 	}
 	return r
 }
