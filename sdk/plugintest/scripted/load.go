@@ -150,14 +150,18 @@ var errNotWanted = errors.New("not wanted any more")
 
 // fetch loads one file.
 func (d *loader) fetch(ctx context.Context, id string, index int) error {
-	j, _ := d.p.Job(id)
-	f := j.load.Parts[index]
+	var f part
+	var dir string
+	d.p.change(id, func(j *Job) { f, dir = j.load.Parts[index], j.Request.Dir })
+	if dir == "" {
+		return errNotWanted // the job is gone
+	}
 	body, size, err := get(ctx, f.URL)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	path := filepath.Join(j.Request.Dir, filepath.FromSlash(f.Path))
+	path := filepath.Join(dir, filepath.FromSlash(f.Path))
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return errs.Wrap(err, errs.PathNotWritable, "The folder cannot be made.")
 	}
