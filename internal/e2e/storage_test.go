@@ -240,6 +240,12 @@ func TestAnOutageOfAStorageCostsNothingButTime(t *testing.T) {
 	c.assertDelivered(t, time.Minute)
 	t.Logf("delivered %s after the server was back; %d bytes were sent", time.Since(began).Round(time.Millisecond), c.Passed())
 	assertHistory(t, c.server, c.ids[0], "transferring", "held", "completed")
+
+	c.Kill9()
+	assertProblem(t, c.server.Do("DELETE", "/tasks/"+c.ids[0]+"?data=delete", nil), http.StatusServiceUnavailable, "storage_unreachable")
+	c.Restart()
+	c.server.Must("DELETE", "/tasks/"+c.ids[0]+"?data=delete", nil, nil)
+	assertOnlyVisible(t, c.dir("admin"), len(c.paths)-1)
 }
 
 // TestUploadsThatAreInterrupted ends those who take part in an upload.

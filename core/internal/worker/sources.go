@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -105,27 +106,56 @@ func (s *session) RemoveFiles(ctx context.Context, id core.StorageID, folder str
 }
 
 // removeObjects removes delivered files that are as they were, and the folders
-// that are empty then.
+// that are empty then. It gives up when the storage does not answer, and goes on
+// after another error.
 func removeObjects(ctx context.Context, d storage.Driver, folder string, files []core.DeliveredFile) error {
+	var mu sync.Mutex // guards failed and folders
 	var failed []error
 	folders := map[string]bool{}
+	removals, each := errgroup.WithContext(ctx)
+	removals.SetLimit(looksAtOnce)
 	for _, f := range files {
 		if f.Skipped {
 			continue
 		}
-		name := path.Join(folder, f.Path)
-		o, err := d.Stat(ctx, name)
-		if err == nil && !o.Dir && o.Size == f.Size {
-			err = d.Remove(ctx, name)
-		}
-		if err != nil && !errs.Is(err, errs.NotFound) {
-			failed = append(failed, err)
-			continue
-		}
-		for parent := path.Dir(f.Path); parent != "."; parent = path.Dir(parent) {
-			folders[parent] = true
-		}
+		removals.Go(func() error {
+			err := removeObject(each, d, path.Join(folder, f.Path), f.Size)
+			if errs.Is(err, errs.StorageUnreachable) || errs.Is(err, errs.StorageAuthFailed) || each.Err() != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = append(failed, err)
+				return nil
+			}
+			for parent := path.Dir(f.Path); parent != "."; parent = path.Dir(parent) {
+				folders[parent] = true
+			}
+			return nil
+		})
 	}
+	if err := removals.Wait(); err != nil {
+		return err
+	}
+	return errors.Join(append(failed, removeFolders(ctx, d, folder, folders))...)
+}
+
+// removeObject removes a file that has its size still; what is gone is success.
+func removeObject(ctx context.Context, d storage.Driver, name string, size int64) error {
+	o, err := d.Stat(ctx, name)
+	if err == nil && !o.Dir && o.Size == size {
+		err = d.Remove(ctx, name)
+	}
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// removeFolders removes the folders that are empty, the deepest first.
+func removeFolders(ctx context.Context, d storage.Driver, folder string, folders map[string]bool) error {
+	var failed []error
 	for _, parent := range deepestFirst(folders) {
 		if err := d.Remove(ctx, path.Join(folder, parent)); err != nil && !errs.Is(err, errs.InUse) && !errs.Is(err, errs.NotFound) {
 			failed = append(failed, err)
