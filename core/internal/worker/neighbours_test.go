@@ -12,6 +12,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/plugintest/scripted"
 )
 
 // bubble runs a node with an orderly driver, by a clock that does not wait.
@@ -319,5 +320,29 @@ func TestWhoJoinsAJobThatWasStoppedByHandIsNotStopped(t *testing.T) {
 		if d := r.part(job.ID, bob); d.Phase != core.JobDownloading || d.Waiting != nil && d.Waiting.Code == core.WaitingForResume {
 			t.Errorf("%+v after %v", d, o.list())
 		}
+	})
+}
+
+func TestWhatIsAddedOnlyToBeRemovedDoesNotLoad(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, o *orderly, r *running) {
+		w.capabilities = []downloader.Capability{downloader.CapabilityPause}
+		r.stop()
+		release := w.plugin.Block(scripted.OpAdd)
+		r = w.start()
+		job, _ := forOne("ann", nil)
+		r.send(w.full(job))
+		rest(2 * time.Second)
+		w.kv.fail(errDead) // the answer to the Add is lost
+		release()
+		rest(2 * time.Second)
+		r.stop()
+		w.kv.fail(nil)
+		r = w.start()
+		r.send(w.full())
+		rest(5 * time.Second)
+		if add := o.lastAdd(); len(o.adds) != 2 || !add.Paused || len(w.plugin.Jobs()) > 0 {
+			t.Errorf("%d adds, the last paused: %t; at the daemon: %v", len(o.adds), add.Paused, w.plugin.Jobs())
+		}
+		r.stop()
 	})
 }

@@ -417,7 +417,7 @@ func (n *Node) adder(j *job, b *backend) func(context.Context) (*downloader.Ref,
 	req := &downloader.AddRequest{
 		JobID:   string(id),
 		Source:  downloader.Source{Kind: src.Kind, URI: src.URI},
-		Options: optionsOf(&j.Job), Files: j.filesToAdd(), Paused: n.wantsPause(j),
+		Options: optionsOf(&j.Job), Files: j.filesToAdd(), Paused: n.wantsPause(j) || j.Ending != 0 && n.canPause(j),
 		Verify: j.Verify, Limits: n.limitsFor(j, b),
 	}
 	return func(ctx context.Context) (*downloader.Ref, *downloader.AddRequest, error) {
