@@ -96,6 +96,18 @@ func TestAStorageThatIsNoFolderIsAskedThroughItsNode(t *testing.T) {
 	if err != nil || len(files) != 2 || !files[0].Delivered || files[1].Delivered || !files[1].Skipped {
 		t.Errorf("files %+v, %v", files, err)
 	}
+	w.reg.set(func(a *answers) { a.taken = []string{"a"} })
+	if v := w.act(w.service.Recheck, id); v.State != core.StateCompleted {
+		t.Errorf("all are there: %s", v.State)
+	}
+	w.reg.set(func(a *answers) { a.offline = true })
+	if _, err := w.service.Recheck(w.alice, id); !errs.Is(err, errs.NodeOffline) {
+		t.Errorf("nobody can look: %v", err)
+	}
+	w.reg.set(func(a *answers) { a.offline, a.taken = false, nil })
+	if other := w.get(w.alice, id); other.State != core.StateCompleted {
+		t.Errorf("and now it is %s", other.State)
+	}
 	if err := w.service.Delete(w.alice, id, true); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// removeTimeout is how long a node may take to remove the files of a task.
-const removeTimeout = time.Minute
+// remoteTimeout is how long a node may take to remove the files of a task, or to
+// look for them.
+const remoteTimeout = time.Minute
 
 // OpenFile opens a delivered file.
 func (s *Service) OpenFile(ctx context.Context, id core.TaskID, index int) (*core.FileContent, error) {
@@ -144,31 +145,40 @@ func removeAll(dir *os.Root, files []core.DeliveredFile) error {
 
 // deleteRemote has a node remove files from a storage that is no folder.
 func (s *Service) deleteRemote(ctx context.Context, t *core.Task, files []core.DeliveredFile) error {
-	owner, err := s.store.User(ctx, t.Owner)
+	owner, node, err := s.nodeAt(ctx, t)
 	if err != nil {
 		return err
 	}
-	node := t.Node
-	if !s.registry.Online(node) {
-		online := s.registry.OnlineNodes()
-		if len(online) == 0 {
-			return errs.New(errs.NodeOffline, "No node is online that could remove the files.")
-		}
-		node = online[0]
-	}
-	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
 	return s.registry.RemoveFiles(ctx, node, t.Destination.Storage, inHome(owner, t.Destination.Path), files)
 }
 
-// filesMissing reports whether a delivered file is not at the destination with
-// its size any more. At a storage that is no folder nobody can look, so that
-// they count as missing: there is a reason why somebody asks.
+// nodeAt returns a task's owner, and a node that can reach its storage.
+func (s *Service) nodeAt(ctx context.Context, t *core.Task) (*core.User, core.NodeID, error) {
+	owner, err := s.store.User(ctx, t.Owner)
+	if err != nil {
+		return nil, "", err
+	}
+	if s.registry.Online(t.Node) {
+		return owner, t.Node, nil
+	}
+	online := s.registry.OnlineNodes()
+	if len(online) == 0 {
+		return nil, "", errs.New(errs.NodeOffline, "No node is online that could reach the files.")
+	}
+	return owner, online[0], nil
+}
+
+// filesMissing reports whether a delivered file is not at the destination any
+// more, or in a folder with another size.
 func (s *Service) filesMissing(ctx context.Context, t *core.Task) (bool, error) {
 	dir, err := s.openDestination(ctx, t)
 	switch {
-	case errs.Is(err, errs.NotFound), errs.Is(err, errs.NotOffered):
+	case errs.Is(err, errs.NotFound):
 		return true, nil
+	case errs.Is(err, errs.NotOffered):
+		return s.remoteMissing(ctx, t)
 	case err != nil:
 		return false, err
 	}
@@ -179,4 +189,21 @@ func (s *Service) filesMissing(ctx context.Context, t *core.Task) (bool, error) 
 		}
 	}
 	return false, nil
+}
+
+// remoteMissing has a node look whether files are at a storage that is no folder.
+func (s *Service) remoteMissing(ctx context.Context, t *core.Task) (bool, error) {
+	owner, node, err := s.nodeAt(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	files := ownFiles(t)
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Path
+	}
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	there, err := s.registry.FindTaken(ctx, node, t.Destination.Storage, inHome(owner, t.Destination.Path), names)
+	return len(there) < len(files), err
 }
