@@ -132,12 +132,16 @@ func (t *task) amounts(s *downloader.Status) {
 }
 
 // metadataStatus is for a download of metadata: its size is not the torrent's.
-// Metadata that is complete with nothing following was refused by aria2.
+// Metadata that is complete with nothing following was refused by aria2; but it
+// may be the torrent itself, of a daemon that had the metadata saved, so that
+// only details tell.
 func metadataStatus(s downloader.Status, t *task) downloader.Status {
 	s.Peers = int(t.Connections)
 	switch {
 	case s.Phase == downloader.PhaseFailed:
 		s.Err, s.Message = t.failure(), t.ErrorMessage
+	case t.Status == "complete" && !t.isMetadata():
+		s.Phase = downloader.PhaseUnknown
 	case t.Status == "complete":
 		s.Phase = downloader.PhaseFailed
 		s.Err = errs.New(errs.UnsafeTorrent, "aria2 refuses the torrent behind the magnet link: its metadata is damaged, or names files outside of its folder.")

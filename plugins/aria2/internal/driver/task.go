@@ -221,5 +221,11 @@ func (t *task) phase() downloader.Phase {
 	return downloader.PhaseDownloading
 }
 
+// isMetadata reports whether a detailed task loads, or loaded, the metadata of a
+// magnet link alone: the name of its one file begins with a mark then.
+func (t *task) isMetadata() bool {
+	return t.detailed && len(t.Files) == 1 && strings.HasPrefix(t.Files[0].Path, "[METADATA]")
+}
+
 // hasMetadata reports whether a detailed torrent task knows its files.
 func (t *task) hasMetadata() bool { return t.BitTorrent.Info.Name != "" }
