@@ -147,12 +147,16 @@ func (d *Driver) selectFiles(ctx context.Context, hash string, files []int, coun
 	if err != nil {
 		return err
 	}
-	args := ids(hash)
-	args["files-wanted"] = files
-	if len(unwanted) > 0 {
-		args["files-unwanted"] = unwanted
+	// In one call the daemon would drop the unwanted first, and stop a torrent of
+	// which nothing is wanted for that moment: it counts as complete.
+	wanted := ids(hash)
+	wanted["files-wanted"] = files
+	if err := d.call(ctx, "torrent-set", wanted); err != nil || len(unwanted) == 0 {
+		return err
 	}
-	return d.call(ctx, "torrent-set", args)
+	rest := ids(hash)
+	rest["files-unwanted"] = unwanted
+	return d.call(ctx, "torrent-set", rest)
 }
 
 // SetLimits implements downloader.Limiter.

@@ -96,6 +96,20 @@ func TestSomeFilesAreLoaded(t *testing.T) {
 	}
 }
 
+func TestASelectionOfOtherFilesDoesNotStopIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, lab.SlowRate(2<<20))
+	tor := b.swarm.Torrent("slowmulti")
+	req := b.request(torrentSource(tor))
+	req.Files = []int{1}
+	r := b.add(req)
+	r.await(downloader.PhaseDownloading)
+	if err := b.driver.SelectFiles(t.Context(), r.ref, []int{2}); err != nil {
+		t.Fatal(err)
+	}
+	r.assertFiles(r.await(downloader.PhaseComplete), tor, 2)
+}
+
 func TestASelectionChangesWhileItLoads(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, lab.SlowRate(6<<20))
