@@ -213,8 +213,9 @@ func (j *job) filesToAdd() []int {
 	return slices.Clone(c.files)
 }
 
-// share returns the size of what a task wants, and what of that is loaded. A
-// downloader that does not tell of each file is taken to load them evenly.
+// share returns the size of what a task wants, and what of that is loaded. While
+// others want more than it does, only its own files count: what the job has loaded
+// for them would tell the task's owner of them.
 func (j *job) share(d *deliveryRecord) (total, done int64) {
 	jobTotal, jobDone := j.Total, j.Total
 	if !j.dataIsThere() {
@@ -229,8 +230,18 @@ func (j *job) share(d *deliveryRecord) (total, done int64) {
 		return total, total
 	case jobTotal == 0:
 		return total, 0
+	case total != jobTotal && len(j.Deliveries) > 1:
+		return total, j.loadedOf(d)
 	}
 	return total, min(total, int64(float64(total)*float64(jobDone)/float64(jobTotal)))
+}
+
+// loadedOf returns what is known to be loaded of the files that a task wants.
+func (j *job) loadedOf(d *deliveryRecord) (done int64) {
+	for _, f := range j.filesOf(d) {
+		done += min(f.DoneBytes, f.Size)
+	}
+	return done
 }
 
 // sizeOf returns the size of the files that a task wants.

@@ -96,13 +96,13 @@ func TestTwoUsersOfAJobGetWhatEachHasSelected(t *testing.T) {
 	r.send(w.full(job))
 	r.waitAdded(job.ID)
 	w.plugin.Set(string(job.ID), func(s *downloader.Status) {
-		s.Phase, s.TotalBytes, s.DoneBytes = downloader.PhaseDownloading, 6, 3
-		s.Files = []downloader.File{{Index: 0, Path: "a", Size: 1}, {Index: 1, Path: "b", Size: 2}, {Index: 2, Path: "c", Size: 3}}
+		s.Phase, s.TotalBytes, s.DoneBytes = downloader.PhaseDownloading, 6, 4
+		s.Files = []downloader.File{{Index: 0, Path: "a", Size: 1, DoneBytes: 1}, {Index: 1, Path: "b", Size: 2}, {Index: 2, Path: "c", Size: 3, DoneBytes: 3}}
 	})
 	r.waitFor("the shares", func() bool {
 		j := r.jobs[job.ID]
 		a, b := j.Delivery(ann), j.Delivery(bob)
-		return a != nil && b != nil && a.TotalBytes == 3 && b.TotalBytes == 5 && a.DoneBytes == 1 && b.DoneBytes == 2
+		return a != nil && b != nil && a.TotalBytes == 3 && b.TotalBytes == 5 && a.DoneBytes == 1 && b.DoneBytes == 3
 	})
 	w.finishABC(job.ID)
 	r.waitPhase(job.ID, core.JobDone)
