@@ -215,7 +215,8 @@ func (j *job) filesToAdd() []int {
 
 // share returns the size of what a task wants, and what of that is loaded. While
 // others want more than it does, only its own files count: what the job has loaded
-// for them would tell the task's owner of them.
+// for them would tell the task's owner of them. A downloader that does not tell of
+// each file is taken to load them evenly.
 func (j *job) share(d *deliveryRecord) (total, done int64) {
 	jobTotal, jobDone := j.Total, j.Total
 	if !j.dataIsThere() {
@@ -230,8 +231,10 @@ func (j *job) share(d *deliveryRecord) (total, done int64) {
 		return total, total
 	case jobTotal == 0:
 		return total, 0
-	case total != jobTotal && len(j.Deliveries) > 1:
-		return total, j.loadedOf(d)
+	case total != jobTotal:
+		if loaded := j.loadedOf(d); loaded > 0 || len(j.Deliveries) > 1 {
+			return total, loaded
+		}
 	}
 	return total, min(total, int64(float64(total)*float64(jobDone)/float64(jobTotal)))
 }
