@@ -39,7 +39,8 @@ type deliveryRecord struct {
 	step   *step
 	queued *pool
 	retry  retry
-	taken  bool // a planned name is taken: plan again
+	undo   retry // of taking back what was done
+	taken  bool  // a planned name is taken: plan again
 	// alarm is when held data is looked at.
 	alarm time.Time
 	// checked is the target of which the names were found to be free.

@@ -97,13 +97,17 @@ func TestWhoComesToHeldDataWaitsUntilItIsBack(t *testing.T) {
 		r.send(w.full(job))
 		rest(2 * time.Second)
 		w.finishABC(job.ID)
-		rest(2 * time.Second)
+		rest(2 * time.Hour) // ann's next try is minutes away
 		if d := r.part(job.ID, ann); d.Phase != core.JobHeld || len(d.Files) != 2 {
 			t.Fatalf("%+v", d)
 		}
 		job, bob := joined(job, "bob", nil)
+		began := time.Now()
 		r.order(w, job)
 		<-reached // the first of ann's two files is back
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("bob waited %s for ann's next try", took)
+		}
 		rest(2 * time.Second)
 		if d := r.part(job.ID, bob); d.Phase != core.JobDownloaded || d.Failure != nil {
 			t.Errorf("meanwhile: %+v", d)

@@ -185,7 +185,7 @@ func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
 	case j.Ending != 0 || j.Phase.Ended():
 		return stepNone, at // removing the job clears up
 	case d.mustRetract(j.mustRelease() || j.needsDataOf(d)):
-		return stepRetract, d.retry.at
+		return stepRetract, d.undo.at
 	case !d.open():
 		return stepNone, at
 	case j.mustCheck(d):

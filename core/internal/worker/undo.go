@@ -58,8 +58,8 @@ func (n *Node) clearer(j *job) func(context.Context) {
 }
 
 func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
-	if e.err != nil && scopeOf(e.err) != scopeGivenUp && d.retry.tries+1 < maxTries {
-		d.retry.failed(time.Now())
+	if e.err != nil && scopeOf(e.err) != scopeGivenUp && d.undo.tries+1 < maxTries {
+		d.undo.failed(time.Now())
 		return
 	}
 	if e.err != nil && scopeOf(e.err) == scopeGivenUp {
@@ -69,6 +69,6 @@ func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
 		n.log.Warn("parts of a delivery may stay", "task", d.Want.Task, "code", errs.CodeOf(e.err))
 	}
 	d.Plan, d.Target, d.Files, d.Failed = nil, target{}, nil, nil
-	d.taken, d.retry, d.progress, d.filesDone = false, retry{}, 0, 0
+	d.taken, d.retry, d.undo, d.progress, d.filesDone = false, retry{}, retry{}, 0, 0
 	j.save()
 }
