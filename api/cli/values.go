@@ -69,7 +69,7 @@ const optionHelp = "as KEY=VALUE; may be repeated. A VALUE that is JSON (4, true
 
 func (f *optionFlags) register(c *cobra.Command, what string) {
 	c.Flags().StringArrayVar(&f.pairs, "option", nil, what+", "+optionHelp)
-	c.Flags().StringArrayVar(&f.files, "option-file", nil, what+" whose value is text in a file, as KEY=PATH: for secrets")
+	c.Flags().StringArrayVar(&f.files, "option-file", nil, what+", whose value is the text of a file, as KEY=PATH: for secrets")
 }
 
 func (f *optionFlags) registerLimits(c *cobra.Command) {

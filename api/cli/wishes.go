@@ -136,7 +136,7 @@ func (s *shell) setCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&f.files, "files", nil, filesHelp+"; all for all. See haul files")
 	f.to.register(c)
 	f.seed.register(c, "the group and the downloader")
-	f.options.register(c, "an option for the downloader; null removes it")
+	f.options.register(c, "an option for the downloader (null removes it)")
 	f.options.registerLimits(c)
 	return c
 }

@@ -152,7 +152,7 @@ var codes = map[Code]codeInfo{
 	SourceTimeout:         {KindUnavailable, "The source's server did not answer in time.", "Try again later.", true},
 	SourceServerError:     {KindUnavailable, "The source's server answered with an error.", "Try again later.", true},
 	ChecksumMismatch:      {KindInvalid, "The file does not have the checksum that was promised.", "The source may be damaged: use another one.", false},
-	NoFilesSelected:       {KindInvalid, "The selection matches no file.", "Look at the task's files, and select others (PATCH files).", false},
+	NoFilesSelected:       {KindInvalid, "The selection matches no file.", "Look at the source's files (haul inspect, haul files), and select others.", false},
 	AddressNotAllowed:     {KindForbidden, "The source's address may not be used.", "Ask an admin which addresses are allowed.", false},
 
 	InvalidDestination:  {KindInvalid, "The destination is not a folder inside your home.", "Give a path relative to your home, without '..'.", false},
