@@ -178,7 +178,8 @@ func TestAJobThatSomebodyStoppedAtTheDaemonStaysStoppedUntilItIsResumed(t *testi
 	w.plugin.Set(string(job.ID), func(s *downloader.Status) { s.Phase = downloader.PhasePaused })
 	r.waitFor("the reason", func() bool {
 		j := r.jobs[job.ID]
-		return j.Phase == core.JobPaused && j.Waiting != nil && j.Waiting.Code == core.WaitingForResume
+		d := j.Delivery(job.Deliveries[0].Task)
+		return d != nil && d.Phase == core.JobPaused && d.Waiting != nil && d.Waiting.Code == core.WaitingForResume
 	})
 	r.stop()
 	r = w.start()

@@ -162,7 +162,7 @@ func (n *Node) waitingFor(j *job, d *deliveryRecord, phase core.JobPhase, ofJob 
 		return &core.Waiting{Code: core.WaitingForSlot, Message: "There is a place for it: it starts in a moment."}
 	case phase == core.JobDelivered, phase == core.JobSeeding, phase == core.JobFailed:
 		return nil
-	case phase == core.JobPaused && (j.dataIsThere() || j.Job.Wish != core.JobPause):
+	case phase == core.JobPaused && d.Want.Paused && (j.dataIsThere() || j.Job.Wish != core.JobPause):
 		return nil // for this task it stands still, whatever the job does
 	case phase == core.JobHeld:
 		return n.waitingHeld(j, d)
