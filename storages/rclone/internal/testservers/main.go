@@ -54,7 +54,7 @@ func serve(address, dir string) error {
 	}
 	defer backend.Shutdown()
 	root := auth.Account{Access: os.Getenv("S3_ACCESS_KEY"), Secret: os.Getenv("S3_SECRET_KEY"), Role: auth.RoleAdmin}
-	server, err := s3api.New(backend, middlewares.RootUserConfig{Access: root.Access, Secret: root.Secret}, region,
+	server, err := s3api.New(wholeOnly{backend}, middlewares.RootUserConfig{Access: root.Access, Secret: root.Secret}, region,
 		auth.NewIAMServiceSingle(root), nil, nil, nil, nil, s3api.WithQuiet(), s3api.WithConcurrencyLimiter(connections, connections), s3api.WithHealth("/health"), s3api.WithKeepAlive())
 	if err != nil {
 		return err
