@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/haul-dl/haul/internal/lab"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
@@ -40,6 +39,18 @@ func banner(t *testing.T, line string) string {
 	return l.Addr().String()
 }
 
+// closedAddress is one that refuses connections. It is the near end of one to
+// server, and so stays taken until the test ends.
+func closedAddress(t *testing.T, server net.Addr) string {
+	t.Helper()
+	c, err := net.Dial("tcp4", server.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
+}
+
 func TestFailureToConnectIsExplained(t *testing.T) {
 	plain, secure := serve(t, hello), serveTLS(t, hello)
 	demanding := httptest.NewUnstartedServer(http.HandlerFunc(hello))
@@ -52,7 +63,7 @@ func TestFailureToConnectIsExplained(t *testing.T) {
 		want              errs.Code
 		says              string
 	}{
-		{"nothing there", fmt.Sprintf("127.0.0.1:%d", lab.ClosedPort(t)), "", errs.DownloaderUnreachable, "connection refused"},
+		{"nothing there", closedAddress(t, plain.Listener.Addr()), "", errs.DownloaderUnreachable, "connection refused"},
 		{"an unknown host", "no-such-host.invalid", "", errs.DownloaderUnreachable, "not known"},
 		{"no TLS", strings.Replace(plain.URL, "http", "https", 1), "", errs.NotADownloader, "TLS"},
 		{"SSH", banner(t, "SSH-2.0-OpenSSH_9\r\n"), "", errs.NotADownloader, "HTTP"},
