@@ -55,5 +55,9 @@ func ClosedPort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bound.(*syscall.SockaddrInet4).Port
+	at, ok := bound.(*syscall.SockaddrInet4)
+	if !ok {
+		t.Fatalf("bound to %T", bound)
+	}
+	return at.Port
 }
