@@ -1,7 +1,9 @@
 package driver
 
 import (
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/haul-dl/haul/sdk/errs"
@@ -11,10 +13,21 @@ import (
 // empty or say "Download aborted.", so ours are made from the code.
 func (t *task) failure() error {
 	e := failureOf(t.ErrorCode, t.ErrorMessage)
+	if t.ErrorCode == "16" && t.hasLongName() {
+		e = errs.New(errs.NameNotPossible, "The name of the file is too long for the disk that aria2 writes to.").
+			WithHint("Use a URL with a shorter name.")
+	}
 	if t.ErrorMessage != "" {
 		e.Err = &aria2Error{t.ErrorCode, t.ErrorMessage}
 	}
 	return e
+}
+
+// hasLongName reports whether a detailed task's file has a name that hardly any
+// file system takes; aria2 does not tell why it could not make a file.
+func (t *task) hasLongName() bool {
+	const longest = 255
+	return slices.ContainsFunc(t.Files, func(f file) bool { return len(path.Base(f.Path)) > longest })
 }
 
 // aria2Error is for logs: it may hold a path or a host.
@@ -41,7 +54,7 @@ var failures = map[string]struct {
 	"13": {errs.DestinationExists, "A file of that name is in the download folder already.", "Remove the task and add it again."},
 	"14": {errs.PathNotWritable, "aria2 cannot rename a file in the download folder.", ""},
 	"15": {errs.PathNotWritable, "aria2 cannot open a file in the download folder.", ""},
-	"16": {errs.PathNotWritable, "aria2 cannot make the file in the download folder: it may not write there, or the name is too long.", ""},
+	"16": {errs.PathNotWritable, "aria2 cannot make the file in the download folder: it may not write there.", ""},
 	"17": {errs.PathNotWritable, "aria2 cannot read or write in the download folder.", ""},
 	"18": {errs.PathNotWritable, "aria2 cannot make the download folder.", ""},
 	"19": {errs.SourceUnreachable, "The name of the server's host is not known.", "Check the URL's host."},

@@ -48,6 +48,8 @@ var common = options{
 var forFile = options{
 	"follow-torrent":  "false",
 	"follow-metalink": "false",
+	// Browsers take names for UTF-8, aria2 for ISO 8859-1.
+	"content-disposition-default-utf8": "true",
 }
 
 // forTorrent are set for torrents and magnet links.
