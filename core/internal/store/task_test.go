@@ -48,7 +48,7 @@ func TestATaskComesBackAsItWasStored(t *testing.T) {
 		TotalBytes: 1 << 60, CreatedAt: now, StartedAt: &now, DownloadedAt: &now, DeliveredAt: &now,
 		CompletedAt: &now, DeletedAt: &now, DeleteData: true, InfoHashV2: strings.Repeat("cd", 32), Private: true,
 		OnConflict: core.ConflictSkip, Seed: &core.SeedPolicy{Enabled: true, Ratio: 1.5}, DoneBytes: 5, UploadedBytes: 6,
-		Retries: core.Retries{Used: 1, Limit: 3, NextAt: &now}, HeldUntil: &now, LeftAt: 7, LogSeen: 8, Events: 9,
+		Retries: core.Retries{Used: 1, Limit: 3, NextAt: &now}, HeldUntil: &now, JoinedAt: 4, LeftAt: 7, LogSeen: 8, Events: 9,
 		Named: true, Selection: core.Selection{Indexes: []int{1, 3}, Patterns: []string{"!*.nfo"}, MinSize: 5}, Options: []byte(`{"split":"2"}`), Resumes: 1,
 	}
 	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {
