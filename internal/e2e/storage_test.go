@@ -256,6 +256,7 @@ func TestUploadsThatAreInterrupted(t *testing.T) {
 			kill9(t, pid)
 			waitGone(t, []int{pid})
 			c.Open()
+			c.lost = 2 * cutAfter // some files are tried again before it is back
 		},
 		"haul is killed": func(t *testing.T, c *cutOff) {
 			children := Children(t, c.server.PID())
