@@ -70,14 +70,14 @@ func serveCommand() *cobra.Command {
 
 // serve runs the server and tells people where to go.
 func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
-	if os.Getenv("GOGC") == "" {
-		// It mostly waits, beside daemons that need the memory more.
-		debug.SetGCPercent(50)
-	}
 	log := logging.New(logging.Options{Level: c.LogLevel, Format: c.LogFormat, Output: cmd.ErrOrStderr()})
 	s, err := New(ctx, c, log)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		// From here on it mostly waits, beside daemons that need the memory more.
+		debug.SetGCPercent(50)
 	}
 	if _, err := io.WriteString(cmd.OutOrStdout(), s.greeting(os.Args[0])); err != nil {
 		log.Warn("nobody reads where to go", "err", err)
