@@ -18,14 +18,20 @@ type applied struct {
 	// ForSpace says that this was for want of space.
 	ForSpace bool `json:"for_space,omitempty"`
 	// Files are the indexes of the wanted files; empty wants all.
-	Files   []int             `json:"files,omitempty"`
-	Limits  downloader.Limits `json:"limits,omitzero"`
-	Resumes int               `json:"resumes,omitempty"`
+	Files []int `json:"files,omitempty"`
+	// Selected says that it was ever told of less than all.
+	Selected bool              `json:"selected,omitempty"`
+	Limits   downloader.Limits `json:"limits,omitzero"`
+	Resumes  int               `json:"resumes,omitempty"`
 }
 
 // repeatAfter is how long a downloader gets to show that it has followed an
 // order, before it is given again: some take seconds, and some lose orders.
 const repeatAfter = 5 * time.Second
+
+// mostReselections is how often a selection is repeated that a daemon does not
+// show with all that it holds loaded.
+const mostReselections = 3
 
 // selectionSettles is how long a daemon may stop by itself after a selection: it
 // may have been complete by the one before just then.
@@ -45,7 +51,7 @@ const (
 
 // added notes what an Add has told the downloader.
 func (j *job) added(req *downloader.AddRequest) {
-	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files}
+	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files, Selected: len(req.Files) > 0}
 	// A magnet link's files are not known yet: the selection is repeated then.
 	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 || j.Unsure && hasFiles(req.Source.Kind) {
 		j.Applied.Files = unselected
@@ -217,6 +223,7 @@ func (j *job) apply(e stepDone) {
 	switch e.adjusted {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
+		j.Applied.Selected = j.Applied.Selected || len(e.files) > 0
 		j.selectedAt = time.Now()
 		// A magnet link may stop for its first selection after that was made.
 		if slices.Equal(was.Files, unselected) {

@@ -248,6 +248,9 @@ func (n *Node) onStatus(b *backend, s *downloader.Status, since uint64) {
 		if !n.learn(j, s) {
 			return
 		}
+	case s.Phase.HasData() && j.forgotSelection(s):
+		n.learn(j, s)
+		j.selectAgain()
 	case s.Phase.HasData():
 		n.learn(j, s)
 		j.hasData = j.Ending == 0

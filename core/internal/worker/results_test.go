@@ -119,3 +119,32 @@ func TestASelectionThatComesWhenAllIsLoadedLetsMoreBeLoaded(t *testing.T) {
 		})
 	}
 }
+
+// A daemon that was killed may come back with the selection before the last one,
+// and call that complete.
+func TestASelectionThatADaemonHasForgottenIsRepeated(t *testing.T) {
+	n := &Node{state: newState(), now: time.Now}
+	b := newBackend(core.DesiredDownloader{})
+	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
+	j.Deliveries = []*deliveryRecord{newDeliveryRecord(core.Delivery{Task: "t"})}
+	n.jobs["j"] = j
+	b.track("j", *j.Ref)
+	partly := downloader.Status{
+		JobID: "j", Phase: downloader.PhaseComplete, TotalBytes: 5, DoneBytes: 5,
+		Files: []downloader.File{{Index: 0, Path: "a", Size: 5, DoneBytes: 5}, {Index: 1, Path: "b", Size: 5, Skipped: true}},
+	}
+	j.apply(stepDone{adjusted: adjustFiles, files: []int{0}})
+	j.apply(stepDone{adjusted: adjustFiles}) // all, as the task wants it
+	for try := range mostReselections {
+		n.onStatus(b, &partly, n.tick())
+		if what, _ := n.adjusts(j); what != adjustFiles || j.hasData {
+			t.Fatalf("try %d: the order is %v, complete: %t", try, what, j.hasData)
+		}
+		j.apply(stepDone{adjusted: adjustFiles})
+		j.orderedAt = j.orderedAt.Add(-repeatAfter)
+	}
+	n.onStatus(b, &partly, n.tick())
+	if !j.hasData {
+		t.Error("what the daemon will not load holds the job up for ever")
+	}
+}

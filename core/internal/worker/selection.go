@@ -165,6 +165,28 @@ func (j *job) mustSelect() bool {
 	return !c.known || !slices.Equal(c.files, j.Applied.Files)
 }
 
+// forgotSelection reports whether a downloader calls complete what it was told
+// before the last selection: a daemon that was killed may come back with that.
+func (j *job) forgotSelection(s *downloader.Status) bool {
+	if !j.Applied.Selected || j.reselected >= mostReselections || j.mustSelect() {
+		return false
+	}
+	c := j.wantedFiles()
+	return slices.ContainsFunc(s.Files, func(f downloader.File) bool {
+		return f.Skipped && !isPadding(f.Path) && (c.files == nil || slices.Contains(c.files, f.Index))
+	})
+}
+
+// selectAgain has the selection repeated, when the downloader had its time for it.
+func (j *job) selectAgain() {
+	if time.Since(j.orderedAt) < repeatAfter {
+		return
+	}
+	j.reselected++
+	j.Applied.Files, j.orderedAt = unselected, time.Now()
+	j.save()
+}
+
 // wantsMore reports whether the tasks want what the downloader was not told to
 // load. What they want less of does no harm.
 func (j *job) wantsMore() bool {
