@@ -255,6 +255,7 @@ func TestUploadsThatAreInterrupted(t *testing.T) {
 			pid := c.server.StoragePID("cloud")
 			kill9(t, pid)
 			waitGone(t, []int{pid})
+			c.HangUp()
 			c.Open()
 			c.lost = 2 * cutAfter // some files are tried again before it is back
 		},
@@ -262,6 +263,7 @@ func TestUploadsThatAreInterrupted(t *testing.T) {
 			children := Children(t, c.server.PID())
 			c.server.Kill9()
 			waitGone(t, children)
+			c.HangUp()
 			c.Open()
 			c.assertWhole(t)
 			c.server.Restart()
@@ -272,6 +274,7 @@ func TestUploadsThatAreInterrupted(t *testing.T) {
 				t.Errorf("stopping took %s", took)
 			}
 			waitGone(t, children)
+			c.HangUp()
 			c.Open()
 			c.assertWhole(t)
 			c.server.Restart()

@@ -54,10 +54,8 @@ func StartValve(t testing.TB, target string) *Valve {
 func (v *Valve) close() {
 	v.mu.Lock()
 	v.closed = true
-	for c := range v.conns {
-		_ = c.Close()
-	}
 	v.mu.Unlock()
+	v.HangUp()
 	_ = v.listener.Close()
 	v.serving.Wait()
 }
@@ -67,6 +65,16 @@ func (v *Valve) ShutAfter(n int64) { v.set(n) }
 
 // Open lets everything through.
 func (v *Valve) Open() { v.set(-1) }
+
+// HangUp ends all connections. What a client that has died had sent to a shut
+// valve is in the system's buffers still, and would pass once it opens.
+func (v *Valve) HangUp() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for c := range v.conns {
+		_ = c.Close()
+	}
+}
 
 // Passed returns how many bytes have gone to the server so far.
 func (v *Valve) Passed() int64 {
