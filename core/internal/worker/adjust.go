@@ -19,7 +19,7 @@ type applied struct {
 	ForSpace bool `json:"for_space,omitempty"`
 	// Files are the indexes of the wanted files; empty wants all.
 	Files []int `json:"files,omitempty"`
-	// Selected says that it was ever told of less than all.
+	// Selected says that it was ever told of less than all, or was to be.
 	Selected bool              `json:"selected,omitempty"`
 	Limits   downloader.Limits `json:"limits,omitzero"`
 	Resumes  int               `json:"resumes,omitempty"`
@@ -54,7 +54,7 @@ func (j *job) added(req *downloader.AddRequest) {
 	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files, Selected: len(req.Files) > 0}
 	// A magnet link's files are not known yet: the selection is repeated then.
 	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 || j.Unsure && hasFiles(req.Source.Kind) {
-		j.Applied.Files = unselected
+		j.Applied.Files, j.Applied.Selected = unselected, true
 	}
 	if j.Unsure {
 		j.Applied.Limits, j.Unsure = downloader.Limits{}, false
@@ -223,7 +223,6 @@ func (j *job) apply(e stepDone) {
 	switch e.adjusted {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
-		j.Applied.Selected = j.Applied.Selected || len(e.files) > 0
 		j.selectedAt = time.Now()
 		// A magnet link may stop for its first selection after that was made.
 		if slices.Equal(was.Files, unselected) {

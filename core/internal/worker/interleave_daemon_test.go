@@ -125,9 +125,14 @@ type daemon struct {
 	mute int
 	// made counts how often it has begun a job, lost how often it has lost it.
 	made, lost map[string]int
-	// chosen are the files that it was told to load; none is all.
-	chosen map[string][]int
+	// chosen are the files that it was told to load; none is all. before has
+	// what it was told before that, and forgot how often it went back to it.
+	chosen, before map[string][]int
+	forgot         map[string]int
 }
+
+// mostForgotten is how often a daemon forgets one job's selection, at most.
+const mostForgotten = 2
 
 func (d *daemon) locked(f func()) {
 	d.mu.Lock()
@@ -135,13 +140,17 @@ func (d *daemon) locked(f func()) {
 	f()
 }
 
+// once reports true once in n times.
+func (d *daemon) once(n int) (yes bool) {
+	d.locked(func() { yes = d.random.IntN(n) == 0 })
+	return yes
+}
+
 func (d *daemon) nap(ctx context.Context) {
 	var length time.Duration
-	d.locked(func() {
-		if d.random.IntN(3) == 0 {
-			length = time.Duration(d.random.IntN(700)) * time.Millisecond
-		}
-	})
+	if d.once(3) {
+		d.locked(func() { length = time.Duration(d.random.IntN(700)) * time.Millisecond })
+	}
 	select {
 	case <-time.After(length):
 	case <-ctx.Done():
@@ -170,6 +179,37 @@ func (d *daemon) listed(id string, whole bool) []downloader.File {
 		out = append(out, f)
 	}
 	return out
+}
+
+// choose changes which files of a job are loaded.
+func (d *daemon) choose(id string, files []int) {
+	d.locked(func() { d.chosen[id] = files })
+	d.Set(id, func(st *downloader.Status) {
+		if st.Phase == downloader.PhaseComplete {
+			st.Phase = downloader.PhaseDownloading // there may be more to load
+		}
+		st.Files = slices.Clone(st.Files)
+		for i := range st.Files {
+			st.Files[i].Skipped = skipped(files, i)
+		}
+	})
+}
+
+// forgetSelection is a daemon that dies before it has saved a selection.
+func (d *daemon) forgetSelection(id string) {
+	var before []int
+	forgets := false
+	d.locked(func() {
+		if before, forgets = d.before[id]; !forgets || d.forgot[id] == mostForgotten {
+			forgets = false
+			return
+		}
+		d.forgot[id]++
+		delete(d.before, id)
+	})
+	if j, ok := d.Job(id); ok && forgets && !j.Status.Phase.HasData() {
+		d.choose(id, before)
+	}
 }
 
 func skipped(files []int, i int) bool { return len(files) > 0 && !slices.Contains(files, i) }
@@ -298,16 +338,8 @@ func (s *shakyDriver) SelectFiles(ctx context.Context, ref downloader.Ref, files
 		if !s.daemon.has(ref.JobID) {
 			return errs.New(errs.JobNotFound, "There is no such job.")
 		}
-		s.daemon.locked(func() { s.daemon.chosen[ref.JobID] = files })
-		s.daemon.Set(ref.JobID, func(st *downloader.Status) {
-			if st.Phase == downloader.PhaseComplete {
-				st.Phase = downloader.PhaseDownloading // there may be more to load
-			}
-			st.Files = slices.Clone(st.Files)
-			for i := range st.Files {
-				st.Files[i].Skipped = skipped(files, i)
-			}
-		})
+		s.daemon.locked(func() { s.daemon.before[ref.JobID] = s.daemon.chosen[ref.JobID] })
+		s.daemon.choose(ref.JobID, files)
 		return nil
 	})
 }

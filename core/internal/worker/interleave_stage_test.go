@@ -60,6 +60,7 @@ func newStage(dir string, box *secret.Box, seed uint64) *stage {
 	s.daemon = &daemon{
 		Plugin: scripted.New(scripted.Options{}), random: rand.New(rand.NewPCG(seed, 0)),
 		made: map[string]int{}, lost: map[string]int{}, chosen: map[string][]int{},
+		before: map[string][]int{}, forgot: map[string]int{},
 	}
 	if err := os.Mkdir(s.root(), 0o755); err != nil {
 		s.fail("make the storage: %v", err)
@@ -216,6 +217,8 @@ func (s *stage) atDaemon(a act) {
 			s.daemon.locked(func() { s.daemon.lost[id]++ })
 			s.daemon.Forget(id)
 		}
+	case "forget selection":
+		s.daemon.forgetSelection(id)
 	case "stop by hand":
 		if j, ok := s.daemon.Job(id); ok && !j.Status.Phase.HasData() {
 			s.daemon.Set(id, func(st *downloader.Status) { st.Phase = downloader.PhasePaused })
@@ -297,7 +300,8 @@ func (s *stage) wish(a act) {
 	}
 }
 
-// peace ends all trouble, and lets everything come to its end.
+// peace ends all trouble but the daemon's forgetting, and lets everything come to
+// its end.
 func (s *stage) peace() {
 	s.kv.set(func() { s.kv.err = nil })
 	s.daemon.locked(func() { s.daemon.away, s.daemon.mute = false, 0 })
@@ -312,6 +316,9 @@ func (s *stage) peace() {
 		s.send(false)
 		time.Sleep(2 * time.Second)
 		for _, id := range s.daemon.Jobs() {
+			if s.daemon.once(4) {
+				s.daemon.forgetSelection(id)
+			}
 			if err := s.daemon.load(id, true); err != nil {
 				s.fail("load: %v", err)
 			}

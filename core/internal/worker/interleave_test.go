@@ -30,7 +30,7 @@ var acts = []string{
 	"new", "new", "new", "join", "join", "leave", "remove",
 	"pause", "resume", "select", "retarget", "recheck",
 	"send", "send", "send", "send whole",
-	"load", "load", "finish", "finish", "finish", "lose", "stop by hand",
+	"load", "load", "finish", "finish", "finish", "lose", "forget selection", "stop by hand",
 	"unreachable", "reachable", "reachable", "drop answers",
 	"journal fails", "journal works", "journal works",
 	"crash", "crash", "crash at point", "crash at point", "clock",

@@ -133,8 +133,7 @@ func TestASelectionThatADaemonHasForgottenIsRepeated(t *testing.T) {
 		JobID: "j", Phase: downloader.PhaseComplete, TotalBytes: 5, DoneBytes: 5,
 		Files: []downloader.File{{Index: 0, Path: "a", Size: 5, DoneBytes: 5}, {Index: 1, Path: "b", Size: 5, Skipped: true}},
 	}
-	j.apply(stepDone{adjusted: adjustFiles, files: []int{0}})
-	j.apply(stepDone{adjusted: adjustFiles}) // all, as the task wants it
+	j.Applied.Selected = true // before it was told of all, as the task wants it
 	for try := range mostReselections {
 		n.onStatus(b, &partly, n.tick())
 		if what, _ := n.adjusts(j); what != adjustFiles || j.hasData {

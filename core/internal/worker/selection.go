@@ -165,6 +165,15 @@ func (j *job) mustSelect() bool {
 	return !c.known || !slices.Equal(c.files, j.Applied.Files)
 }
 
+// intendSelection notes that the downloader is to be told of a selection: what is
+// only noted once it was told so can be lost with the node.
+func (j *job) intendSelection() {
+	if !j.Applied.Selected && j.Ref != nil && j.mustSelect() && len(j.wantedFiles().files) > 0 {
+		j.Applied.Selected = true
+		j.save()
+	}
+}
+
 // forgotSelection reports whether a downloader calls complete what it was told
 // before the last selection: a daemon that was killed may come back with that.
 func (j *job) forgotSelection(s *downloader.Status) bool {

@@ -86,6 +86,7 @@ func (n *Node) settle(j *job, now time.Time) {
 		j.Phase = core.JobAdding
 		j.save()
 	}
+	j.intendSelection()
 	if j.undone() > 0 {
 		return
 	}
