@@ -19,7 +19,8 @@ type applied struct {
 	ForSpace bool `json:"for_space,omitempty"`
 	// Files are the indexes of the wanted files; empty wants all.
 	Files []int `json:"files,omitempty"`
-	// Selected says that it was ever told of less than all, or was to be.
+	// Selected says that it was ever told of less than all, or was to be; also
+	// before it had lost the job.
 	Selected bool              `json:"selected,omitempty"`
 	Limits   downloader.Limits `json:"limits,omitzero"`
 	Resumes  int               `json:"resumes,omitempty"`
@@ -51,7 +52,8 @@ const (
 
 // added notes what an Add has told the downloader.
 func (j *job) added(req *downloader.AddRequest) {
-	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files, Selected: len(req.Files) > 0}
+	selected := j.Applied.Selected || len(req.Files) > 0
+	j.Applied = applied{Paused: req.Paused, Limits: req.Limits, Resumes: j.Job.Resumes, Files: req.Files, Selected: selected}
 	// A magnet link's files are not known yet: the selection is repeated then.
 	if req.Source.Kind == downloader.SourceMagnet && len(req.Files) > 0 || j.Unsure && hasFiles(req.Source.Kind) {
 		j.Applied.Files, j.Applied.Selected = unselected, true
@@ -125,7 +127,7 @@ func (j *job) planned() bool {
 func (n *Node) adjuster(j *job, b *backend) func(context.Context) stepDone {
 	what, _ := n.adjusts(j)
 	driver, ref, limits, files, resumes := b.inst.Driver(), *j.Ref, j.Job.Limits, j.wantedFiles().files, j.Job.Resumes
-	selected := files
+	forSpace, selected := j.Job.Wish == core.JobRun, files
 	if len(selected) == 0 {
 		selected = make([]int, j.fileCount)
 		for i := range selected {
@@ -135,7 +137,7 @@ func (n *Node) adjuster(j *job, b *backend) func(context.Context) stepDone {
 	// A downloader may have stopped a magnet link to let the files be chosen.
 	goOn := !n.wantsPause(j) && j.phase == core.JobPaused && slices.Equal(j.Applied.Files, unselected)
 	return func(ctx context.Context) stepDone {
-		done := stepDone{adjusted: what, resumes: resumes}
+		done := stepDone{adjusted: what, resumes: resumes, forSpace: forSpace}
 		switch what {
 		case adjustFiles:
 			done.files = files
@@ -231,7 +233,7 @@ func (j *job) apply(e stepDone) {
 	case adjustLimits:
 		j.Applied.Limits = e.limits
 	case adjustPause:
-		j.Applied.Paused, j.Applied.ForSpace = true, j.Job.Wish == core.JobRun
+		j.Applied.Paused, j.Applied.ForSpace = true, e.forSpace
 	case adjustResume:
 		j.Applied.Paused, j.Applied.ForSpace, j.Applied.Resumes = false, false, e.resumes
 		j.ran, j.Stopped = false, false

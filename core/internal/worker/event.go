@@ -71,6 +71,7 @@ type stepDone struct {
 	files    []int
 	limits   downloader.Limits
 	resumes  int
+	forSpace bool
 	// Of a release: what it was asked for by.
 	rechecks int
 }

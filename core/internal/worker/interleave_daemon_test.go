@@ -230,11 +230,10 @@ func (d *daemon) load(id string, whole bool) error {
 		if !whole {
 			continue
 		}
-		path := filepath.Join(j.Request.Dir, filepath.FromSlash(f.Path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(contentOfFile(id, i)), 0o644); err != nil {
+		if err := write(filepath.Join(j.Request.Dir, filepath.FromSlash(f.Path)), contentOfFile(id, i)); err != nil {
+			if !d.has(id) {
+				return nil // it was removed meanwhile, with its data
+			}
 			return err
 		}
 	}
@@ -245,6 +244,13 @@ func (d *daemon) load(id string, whole bool) error {
 		}
 	})
 	return nil
+}
+
+func write(path, content string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(content), 0o644)
 }
 
 // shakyDriver is how one node speaks with the daemon.

@@ -295,7 +295,7 @@ func (j *job) lose() {
 // the data that is there.
 func (j *job) beginAnew() {
 	j.Uploaded, j.UploadedBefore = j.uploaded(), j.uploaded()
-	j.Phase, j.Ref, j.Applied, j.Verify = core.JobAdding, nil, applied{}, true
+	j.Phase, j.Ref, j.Applied, j.Verify = core.JobAdding, nil, applied{Selected: j.Applied.Selected}, true
 	j.hasData, j.Unsure, j.status = false, false, downloader.Status{}
 	j.retry, j.waiting = retry{}, nil
 	j.save()

@@ -140,7 +140,7 @@ func TestASelectionThatADaemonHasForgottenIsRepeated(t *testing.T) {
 			t.Fatalf("try %d: the order is %v, complete: %t", try, what, j.hasData)
 		}
 		j.apply(stepDone{adjusted: adjustFiles})
-		j.orderedAt = j.orderedAt.Add(-repeatAfter)
+		j.selectedAt = j.selectedAt.Add(-repeatAfter)
 	}
 	n.onStatus(b, &partly, n.tick())
 	if !j.hasData {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/source"
@@ -187,12 +188,14 @@ func (j *job) forgotSelection(s *downloader.Status) bool {
 }
 
 // selectAgain has the selection repeated, when the downloader had its time for it.
+// Other orders may come meanwhile: they say nothing of that.
 func (j *job) selectAgain() {
-	if time.Since(j.orderedAt) < repeatAfter {
+	j.phase = core.JobDownloading // what is missing is still to come
+	if time.Since(j.selectedAt) < repeatAfter {
 		return
 	}
 	j.reselected++
-	j.Applied.Files, j.orderedAt = unselected, time.Now()
+	j.Applied.Files = unselected
 	j.save()
 }
 
