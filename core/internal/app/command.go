@@ -77,7 +77,7 @@ func serve(ctx context.Context, cmd *cobra.Command, c *config.Config) error {
 	}
 	if os.Getenv("GOGC") == "" {
 		// From here on it mostly waits, beside daemons that need the memory more.
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(33)
 	}
 	if _, err := io.WriteString(cmd.OutOrStdout(), s.greeting(os.Args[0])); err != nil {
 		log.Warn("nobody reads where to go", "err", err)

@@ -29,7 +29,7 @@ func (s *Server) startLocalNode(ctx context.Context) (core.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	journal, err := bolt.Open(filepath.Join(dir, "journal.db"), bolt.Options{Logger: log.Named("journal")})
+	journal, err := bolt.Open(filepath.Join(dir, "journal.db"), bolt.Options{Logger: log.Named("journal"), WatchBytes: 1}) // nobody watches it
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"slices"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -16,8 +17,8 @@ type liveJob struct {
 	wish     core.JobWish
 	revision int64
 	seen     core.ObservedJob
-	// tasks are as they are stored.
-	tasks map[core.TaskID]*core.Task
+	// tasks are as they are stored; mostly there is one.
+	tasks []liveTask
 	// left has the revisions at which tasks left that may come back.
 	left map[core.TaskID]int64
 	// unseen reports that the job is older than the service, and that its node
@@ -56,12 +57,12 @@ func (j *liveJob) takesPlace() bool {
 
 // wouldChange reports whether a report changes anything that is stored.
 func (j *liveJob) wouldChange(o *core.ObservedJob, now time.Time) bool {
-	for _, t := range j.tasks {
-		if after := *t; after.Observe(o, now) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.tasks, func(t liveTask) bool { return t.wouldChange(o, now) })
+}
+
+// task returns where a task is among those of the job, -1 where it is not.
+func (j *liveJob) task(id core.TaskID) int {
+	return slices.IndexFunc(j.tasks, func(t liveTask) bool { return t.id == id })
 }
 
 // liveJobs is all of them. The service's mutex guards it.
@@ -79,10 +80,10 @@ func (l *liveJobs) add(job *core.Job, tasks ...core.Task) *liveJob {
 	j := &liveJob{
 		id: job.ID, node: job.Node, downloader: job.Downloader, wish: job.Wish, revision: job.Revision,
 		seen:  core.ObservedJob{ID: job.ID, Phase: core.JobAccepted},
-		tasks: make(map[core.TaskID]*core.Task, len(tasks)),
+		tasks: make([]liveTask, len(tasks)),
 	}
 	for i := range tasks {
-		j.tasks[tasks[i].ID] = &tasks[i]
+		j.tasks[i] = liveTaskOf(&tasks[i])
 	}
 	l.jobs[job.ID] = j
 	l.places[job.Downloader]++
@@ -143,10 +144,10 @@ func (l *liveJobs) active() map[core.DownloaderID]int {
 // drop forgets a task that has left its job for good.
 func (l *liveJobs) drop(job core.JobID, task core.TaskID) {
 	j := l.jobs[job]
-	if j == nil || j.tasks[task] == nil {
+	if j == nil || j.task(task) < 0 {
 		return
 	}
-	delete(j.tasks, task)
+	j.tasks = slices.DeleteFunc(j.tasks, func(t liveTask) bool { return t.id == task })
 	if j.left == nil {
 		j.left = map[core.TaskID]int64{}
 	}
@@ -157,8 +158,13 @@ func (l *liveJobs) drop(job core.JobID, task core.TaskID) {
 // somebody wants or a node reports goes into the task's history.
 func (l *liveJobs) keep(t *core.Task) {
 	j := l.jobs[t.Job]
-	if j == nil || j.tasks[t.ID] != nil && j.tasks[t.ID].Events > t.Events {
+	if j == nil {
 		return
 	}
-	j.tasks[t.ID] = t
+	switch i := j.task(t.ID); {
+	case i < 0:
+		j.tasks = append(j.tasks, liveTaskOf(t))
+	case j.tasks[i].events <= t.Events:
+		j.tasks[i] = liveTaskOf(t)
+	}
 }

@@ -238,7 +238,8 @@ func (s *Service) tasksOf(job *core.Job) []core.TaskID {
 	var out []core.TaskID
 	known := map[core.TaskID]bool{}
 	if j := s.live.jobs[job.ID]; j != nil {
-		for task := range j.tasks {
+		for i := range j.tasks {
+			task := j.tasks[i].id
 			known[task], out = true, append(out, task)
 		}
 	}

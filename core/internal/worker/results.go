@@ -314,7 +314,7 @@ func (n *Node) learn(j *job, s *downloader.Status) bool {
 		return false
 	}
 	j.status, j.phase = *s, phase
-	j.status.Files = nil
+	j.status.Files, j.status.JobID = nil, string(j.Job.ID) // which is in memory already
 	if j.knowFiles(s.Files, n.now()) && !s.Phase.HasData() && len(s.Files) > 1 {
 		j.save() // of a single file nothing is chosen; with the data the plan is stored
 	}
