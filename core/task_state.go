@@ -357,7 +357,8 @@ func (t *Task) keepResult(o *ObservedJob, d *ObservedDelivery) bool {
 		if t.State == StateHeld {
 			until = d.HeldUntil
 		}
-		if (t.State.Ended() || t.State == StateSeeding || t.State == StateHeld) && !slices.Equal(d.Files, t.Files) {
+		keeps := t.State.Ended() || t.State == StateSeeding || t.State == StateHeld
+		if keeps && !t.deletedSinceDelivery() && !slices.Equal(d.Files, t.Files) {
 			t.Files, changed = d.Files, true
 		}
 	}
@@ -376,6 +377,18 @@ func (t *Task) keepResult(o *ObservedJob, d *ObservedDelivery) bool {
 		t.Error, changed = nil, true
 	}
 	return changed
+}
+
+// FilesMustGo reports whether the task was deleted with its data, and then
+// delivered after all: its node could not be stopped in time.
+func (t *Task) FilesMustGo() bool {
+	return t.DeletedAt != nil && t.DeleteData && t.State.Ended() && len(t.Files) > 0
+}
+
+// deletedSinceDelivery reports whether the files had been delivered when the task
+// was deleted: what became of them was settled then.
+func (t *Task) deletedSinceDelivery() bool {
+	return t.DeletedAt != nil && t.DeliveredAt != nil && !t.DeliveredAt.After(*t.DeletedAt)
 }
 
 func sameTime(a, b *time.Time) bool {

@@ -30,6 +30,7 @@ const (
 	historyPrefix       = "task.history/"
 	taskOwnerIndex      = "task.owner/"
 	taskStateIndex      = "task.state/"
+	taskLateIndex       = "task.late/" // by those whose files have to go
 	taskJobIndex        = "task.job/"
 	jobNodeIndex        = "job.node/"
 	jobHashes           = "job.hash/"
@@ -87,12 +88,15 @@ func newKinds(box *secret.Box) *kinds {
 	}
 }
 
-// taskEntries leaves a deleted task in the index of its job alone: the job may
-// still have to be ended.
+// taskEntries leaves a deleted task in the index of its job, which may still have
+// to be ended, and in that of the tasks whose files have to go.
 func taskEntries(t *core.Task) []string {
 	out := make([]string, 0, 3)
 	if t.Job != "" {
 		out = append(out, taskJobIndex+string(t.Job)+"/"+string(t.ID))
+	}
+	if t.FilesMustGo() {
+		out = append(out, taskLateIndex+string(t.ID))
 	}
 	if t.DeletedAt != nil {
 		return out

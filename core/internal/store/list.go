@@ -100,20 +100,29 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) iter.Seq2[core.Job, error
 	}
 }
 
+// TasksToClear returns the deleted tasks whose files have to go, oldest first.
+func (s *Store) TasksToClear(ctx context.Context) ([]core.Task, error) {
+	return s.tasksFrom(ctx, taskLateIndex, func(t *core.Task) bool { return t.FilesMustGo() })
+}
+
 // TasksOfJob returns all tasks that were given a job, deleted ones too, oldest first.
 func (s *Store) TasksOfJob(ctx context.Context, id core.JobID) ([]core.Task, error) {
 	if !validID(string(id)) {
 		return nil, nil
 	}
-	from := source{prefix: taskJobIndex + string(id) + "/", index: true}
+	return s.tasksFrom(ctx, taskJobIndex+string(id)+"/", func(t *core.Task) bool { return t.Job == id })
+}
+
+// tasksFrom returns the tasks of an index that it still fits.
+func (s *Store) tasksFrom(ctx context.Context, prefix string, fits func(*core.Task) bool) ([]core.Task, error) {
 	var out []core.Task
 	for cursor := ""; ; {
-		tasks, next, err := page(ctx, s, &s.kinds.task, from, 0, cursor)
+		tasks, next, err := page(ctx, s, &s.kinds.task, source{prefix: prefix, index: true}, 0, cursor)
 		if err != nil {
 			return nil, err
 		}
 		for i := range tasks {
-			if tasks[i].Job == id {
+			if fits(&tasks[i]) {
 				out = append(out, tasks[i])
 			}
 		}

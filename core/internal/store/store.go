@@ -37,6 +37,7 @@ type Options struct {
 //	task.owner/OWNER/ID, task.state/STATE/ID       indexes of what is not deleted
 //	task.history/TASK/NUMBER                       what happened to a task
 //	task.job/JOB/ID, job.node/NODE/ID              indexes
+//	task.late/ID                                   those whose files have to go
 //	job.hash/NODE/DOWNLOADER/HASH                  unique index: its value is the id
 //	user.name/NAME, token.hash/HASH, …             unique indexes: their value is the id
 //	token.expiry/SECONDS/ID, idempotency.age/…     indexes by time, for sweeps

@@ -2,61 +2,86 @@ package tasks
 
 import (
 	"context"
-	"sync"
+	"slices"
+	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// lateFiles are the tasks whose files arrived after they were deleted with their
-// data. A storage may take its time over removing them, for which no report
-// shall wait.
-type lateFiles struct {
-	mu     sync.Mutex // guards tasks
-	tasks  []*core.Task
-	wakeup chan struct{} // holds one token while there are any
-}
+// firstRemoval and lastRemoval bound the pause between two tries to remove files
+// that came late.
+const (
+	firstRemoval = time.Minute
+	lastRemoval  = time.Hour
+)
+
+// lateFiles wakes who removes the files that arrived after their tasks were
+// deleted with their data. A storage may take its time over that, for which no
+// report shall wait; which they are is stored.
+type lateFiles struct{ wakeup chan struct{} } // it holds one token
 
 func newLateFiles() *lateFiles { return &lateFiles{wakeup: make(chan struct{}, 1)} }
 
-// add notes those of some changed tasks whose files have to go.
-func (l *lateFiles) add(moved []outcome) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range moved {
-		if t := moved[i].task; t.DeletedAt != nil && t.DeleteData && len(t.Files) > 0 {
-			l.tasks = append(l.tasks, t)
-		}
-	}
-	if len(l.tasks) == 0 {
-		return
-	}
+func (l *lateFiles) wake() {
 	select {
 	case l.wakeup <- struct{}{}:
 	default:
 	}
 }
 
-func (l *lateFiles) take() []*core.Task {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := l.tasks
-	l.tasks = nil
-	return out
+// wakeFor wakes where files of one of some changed tasks have to go.
+func (l *lateFiles) wakeFor(moved []outcome) {
+	if slices.ContainsFunc(moved, func(m outcome) bool { return m.task.FilesMustGo() }) {
+		l.wake()
+	}
 }
 
-// removeLoop removes them as they come.
+// removeLoop removes them as they come, and tries again what could not be removed.
 func (s *Service) removeLoop(ctx context.Context) {
-	for {
+	for pause := firstRemoval; ; {
+		var again <-chan time.Time
+		if s.removeLate(ctx) {
+			again = time.After(pause)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.late.wakeup:
-		}
-		for _, t := range s.late.take() {
-			if err := s.deleteFiles(ctx, t); err != nil {
-				s.log.Warn("files of a deleted task stay", "task", t.ID, "code", errs.CodeOf(err))
-			}
+			pause = firstRemoval
+		case <-again:
+			pause = min(2*pause, lastRemoval)
 		}
 	}
+}
+
+// removeLate reports whether files stay.
+func (s *Service) removeLate(ctx context.Context) (stay bool) {
+	tasks, err := s.store.TasksToClear(ctx)
+	if err != nil {
+		s.log.Error("read which files have to go", "err", err)
+		return true
+	}
+	for i := range tasks {
+		if err := s.clearFiles(ctx, &tasks[i]); err != nil && ctx.Err() == nil {
+			s.log.Warn("files of a deleted task stay, this is tried again", "task", tasks[i].ID, "code", errs.CodeOf(err))
+			stay = true
+		}
+	}
+	return stay
+}
+
+func (s *Service) clearFiles(ctx context.Context, late *core.Task) error {
+	if err := s.deleteFiles(ctx, late); err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		t, err := tx.Task(late.ID)
+		if err != nil || !slices.Equal(t.Files, late.Files) {
+			return err
+		}
+		t.Files = nil
+		return tx.PutTask(t)
+	})
 }

@@ -57,7 +57,7 @@ func (s *Service) Observe(ctx context.Context, node core.NodeID, jobs []core.Obs
 	for _, job := range seen.orders {
 		s.registry.Dispatch(job.Node, job.ID)
 	}
-	s.late.add(seen.moved)
+	s.late.wakeFor(seen.moved)
 	for _, o := range durable {
 		if o.Phase.Ended() {
 			ended = append(ended, o.ID)

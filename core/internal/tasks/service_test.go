@@ -463,36 +463,6 @@ func TestDeletingWithDataTakesTheDeliveredFilesAlone(t *testing.T) {
 	}
 }
 
-func TestFilesThatArriveAfterTheDeleteGoToo(t *testing.T) {
-	for _, deleteData := range []bool{true, false} {
-		w := newWorld(t)
-		id := w.create(w.alice, "http://h/1")[0].ID
-		job := w.started()
-		if err := w.service.Delete(w.alice, id, deleteData); err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(w.reg.storage.Root, "alice", "1")
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte("one"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		w.report(job, core.JobDone, func(o *core.ObservedJob) {
-			o.Deliveries[0].Done = true
-			o.Deliveries[0].Files = []core.DeliveredFile{{Path: "1", Size: 3}}
-		})
-		gone := false
-		for deadline := time.Now().Add(10 * time.Second); deleteData && !gone && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			_, err := os.Stat(file)
-			gone = err != nil
-		}
-		if _, err := os.Stat(file); (err != nil) != deleteData {
-			t.Errorf("delete with data %v: %v", deleteData, err)
-		}
-	}
-}
-
 func TestADeliveredFileIsReadWithinItsDestinationAlone(t *testing.T) {
 	w := newWorld(t)
 	id := w.create(w.alice, "http://h/1")[0].ID

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -127,6 +128,7 @@ func (s *Service) leaveIn(e *edit) error {
 // Delete hides a task and stops its job. With deleteData its delivered files
 // go first, so that a failure leaves the task to try again.
 func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) error {
+	var gone []core.DeliveredFile
 	if deleteData {
 		t, err := s.mine(ctx, id)
 		if err != nil {
@@ -135,11 +137,18 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 		if err := s.deleteFiles(ctx, t); err != nil {
 			return err
 		}
+		gone = t.Files
 	}
 	_, err := s.change(ctx, id, nil, func(s *Service, e *edit) error {
 		e.task.DeleteData = deleteData
+		if deleteData && slices.Equal(e.task.Files, gone) { // else more has come meanwhile
+			e.task.Files = nil
+		}
 		return s.deleteIn(e)
 	})
+	if err == nil && deleteData {
+		s.late.wake()
+	}
 	return err
 }
 
