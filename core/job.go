@@ -139,7 +139,8 @@ type ObservedJob struct {
 	Phase    JobPhase
 	Name     string
 	InfoHash string
-	// FileCount is the number of files, wanted or not; 0 until known.
+	// FileCount is the number of files, wanted or not, with those that only align
+	// others; 0 until known.
 	FileCount int
 	// Progress is that of the job, for all tasks together.
 	Progress Progress

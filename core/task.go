@@ -55,6 +55,8 @@ type Task struct {
 	Resumes int `json:"resumes,omitempty"`
 	// Files are those at the destination, once delivered.
 	Files []DeliveredFile `json:"files,omitempty"`
+	// Removed are files that were delivered, and removed with a delete.
+	Removed []DeliveredFile `json:"removed,omitempty"`
 	// TotalBytes is the size of what was wanted, DoneBytes what of it was there,
 	// stored with the last transition.
 	TotalBytes int64 `json:"total_bytes,omitempty"`

@@ -357,9 +357,9 @@ func (t *Task) keepResult(o *ObservedJob, d *ObservedDelivery) bool {
 		if t.State == StateHeld {
 			until = d.HeldUntil
 		}
-		keeps := t.State.Ended() || t.State == StateSeeding || t.State == StateHeld
-		if keeps && !t.deletedSinceDelivery() && !slices.Equal(d.Files, t.Files) {
-			t.Files, changed = d.Files, true
+		keeps, files := t.State.Ended() || t.State == StateSeeding || t.State == StateHeld, WithoutFiles(d.Files, t.Removed)
+		if keeps && !slices.Equal(files, t.Files) {
+			t.Files, changed = files, true
 		}
 	}
 	if t.State == StateCanceled && len(t.Files) > 0 {
@@ -379,16 +379,37 @@ func (t *Task) keepResult(o *ObservedJob, d *ObservedDelivery) bool {
 	return changed
 }
 
-// FilesMustGo reports whether the task was deleted with its data, and then
-// delivered after all: its node could not be stopped in time.
+// FilesMustGo reports whether the task was deleted with its data, and delivered
+// after all: its node could not be stopped in time.
 func (t *Task) FilesMustGo() bool {
 	return t.DeletedAt != nil && t.DeleteData && t.State.Ended() && len(t.Files) > 0
 }
 
-// deletedSinceDelivery reports whether the files had been delivered when the task
-// was deleted: what became of them was settled then.
-func (t *Task) deletedSinceDelivery() bool {
-	return t.DeletedAt != nil && t.DeliveredAt != nil && !t.DeliveredAt.After(*t.DeletedAt)
+// ForgetFiles notes that delivered files were removed. Reports of a job that has
+// not ended go on to name them, while something else may have their names.
+func (t *Task) ForgetFiles(removed []DeliveredFile) {
+	if !t.State.Ended() {
+		t.Removed = append(t.Removed, removed...)
+	}
+	t.Files = WithoutFiles(t.Files, removed)
+}
+
+// WithoutFiles returns those of some files that are not among others.
+func WithoutFiles(files, others []DeliveredFile) []DeliveredFile {
+	if len(others) == 0 {
+		return files
+	}
+	known := make(map[DeliveredFile]bool, len(others))
+	for _, f := range others {
+		known[f] = true
+	}
+	var out []DeliveredFile
+	for _, f := range files {
+		if !known[f] {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func sameTime(a, b *time.Time) bool {

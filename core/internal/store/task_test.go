@@ -44,7 +44,7 @@ func TestATaskComesBackAsItWasStored(t *testing.T) {
 		Wish:   core.WishCancel, State: core.StateHeld, Attempt: 3, WantedNode: "wn", WantedDownloader: "wd",
 		Error: &core.Failure{Code: errs.OutOfSpace, Message: "m", Hint: "h", Retryable: true, At: now},
 		Node:  "n", Downloader: "d", Job: "j", Destination: core.Destination{Storage: "s", Path: "p/q"},
-		Files:      []core.DeliveredFile{{Index: 1, Path: "a/b", Size: 1 << 50}},
+		Files: []core.DeliveredFile{{Index: 1, Path: "a/b", Size: 1 << 50}}, Removed: []core.DeliveredFile{{Path: "c", Size: 2}},
 		TotalBytes: 1 << 60, CreatedAt: now, StartedAt: &now, DownloadedAt: &now, DeliveredAt: &now,
 		CompletedAt: &now, DeletedAt: &now, DeleteData: true, InfoHashV2: strings.Repeat("cd", 32), Private: true,
 		OnConflict: core.ConflictSkip, Seed: &core.SeedPolicy{Enabled: true, Ratio: 1.5}, DoneBytes: 5, UploadedBytes: 6,

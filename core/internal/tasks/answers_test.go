@@ -18,6 +18,7 @@ type answers struct {
 	files   []downloader.File
 	taken   []string
 	removed []core.DeliveredFile
+	keeps   bool // nothing is removed
 }
 
 // set changes the answers.
@@ -71,5 +72,8 @@ func (a *answers) RemoveFiles(_ context.Context, _ core.NodeID, _ core.StorageID
 	a.lock.Lock()
 	defer a.lock.Unlock()
 	a.removed = append(a.removed, files...)
+	if a.keeps {
+		return errs.New(errs.StorageUnreachable, "The storage does not answer.")
+	}
 	return nil
 }

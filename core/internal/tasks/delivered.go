@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -104,33 +105,34 @@ func ownFiles(t *core.Task) []core.DeliveredFile {
 	return slices.DeleteFunc(slices.Clone(t.Files), func(f core.DeliveredFile) bool { return f.Skipped })
 }
 
+// errFolderGone is that of deleteFiles where the destination does not exist.
+var errFolderGone = errors.New("the destination folder does not exist")
+
 // deleteFiles removes the delivered files of a task, and the folders that it
-// brought along where they are empty then. What somebody changed since stays.
-func (s *Service) deleteFiles(ctx context.Context, t *core.Task) error {
+// brought along where they are empty then. What somebody changed since stays. It
+// goes on after a failure, and returns the files that it could not settle.
+func (s *Service) deleteFiles(ctx context.Context, t *core.Task) (left []core.DeliveredFile, err error) {
 	files := ownFiles(t)
 	if len(files) == 0 {
-		return nil
+		return nil, nil
 	}
 	dir, err := s.openDestination(ctx, t)
 	switch {
 	case errs.Is(err, errs.NotFound):
-		return nil
+		return files, errFolderGone
 	case errs.Is(err, errs.NotOffered):
 		return s.deleteRemote(ctx, t, files)
 	case err != nil:
-		return err
+		return files, err
 	}
 	defer dir.Close()
 	return removeAll(dir, files)
 }
 
-func removeAll(dir *os.Root, files []core.DeliveredFile) error {
+func removeAll(dir *os.Root, files []core.DeliveredFile) (left []core.DeliveredFile, failed error) {
 	for _, f := range files {
-		if info, err := dir.Lstat(f.Path); err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
-			continue
-		}
-		if err := dir.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errs.Wrap(err, errs.DestinationReadOnly, "The file %q cannot be removed.", f.Path)
+		if err := removeOne(dir, f); err != nil {
+			left, failed = append(left, f), err
 		}
 	}
 	for _, f := range files {
@@ -140,18 +142,45 @@ func removeAll(dir *os.Root, files []core.DeliveredFile) error {
 			}
 		}
 	}
-	return nil
+	return left, failed
 }
 
+func removeOne(dir *os.Root, f core.DeliveredFile) error {
+	info, err := dir.Lstat(f.Path)
+	if err == nil {
+		if !info.Mode().IsRegular() || info.Size() != f.Size {
+			return nil
+		}
+		err = dir.Remove(f.Path)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	return errs.Wrap(err, errs.DestinationReadOnly, "The file %q cannot be removed.", f.Path)
+}
+
+// remoteBatch is how many files a node is asked to remove at once.
+const remoteBatch = 200
+
 // deleteRemote has a node remove files from a storage that is no folder.
-func (s *Service) deleteRemote(ctx context.Context, t *core.Task, files []core.DeliveredFile) error {
+func (s *Service) deleteRemote(ctx context.Context, t *core.Task, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
 	owner, node, err := s.nodeAt(ctx, t)
 	if err != nil {
-		return err
+		return files, err
 	}
+	for batch := range slices.Chunk(files, remoteBatch) {
+		if err := s.removeRemote(ctx, node, t.Destination.Storage, inHome(owner, t.Destination.Path), batch); err != nil {
+			return files, err
+		}
+		files = files[len(batch):]
+	}
+	return nil, nil
+}
+
+func (s *Service) removeRemote(ctx context.Context, node core.NodeID, storage core.StorageID, folder string, files []core.DeliveredFile) error {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
-	return s.registry.RemoveFiles(ctx, node, t.Destination.Storage, inHome(owner, t.Destination.Path), files)
+	return s.registry.RemoveFiles(ctx, node, storage, folder, files)
 }
 
 // nodeAt returns a task's owner, and a node that can reach its storage.

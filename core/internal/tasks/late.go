@@ -2,6 +2,8 @@ package tasks
 
 import (
 	"context"
+	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -10,8 +12,8 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// firstRemoval and lastRemoval bound the pause between two tries to remove files
-// that came late.
+// firstRemoval and lastRemoval bound the pause between two tries to remove the
+// files of one task that came late.
 const (
 	firstRemoval = time.Minute
 	lastRemoval  = time.Hour
@@ -38,50 +40,128 @@ func (l *lateFiles) wakeFor(moved []outcome) {
 	}
 }
 
+// removals are those that failed, with when they are due again.
+type removals map[core.TaskID]removal
+
+type removal struct {
+	pause time.Duration
+	at    time.Time
+}
+
+// failed puts off the next try for a task.
+func (r removals) failed(id core.TaskID) {
+	pause := min(max(firstRemoval, 2*r[id].pause), lastRemoval)
+	r[id] = removal{pause, time.Now().Add(pause)}
+}
+
+// next returns when the first one is due, nil where there is none.
+func (r removals) next() <-chan time.Time {
+	var first time.Time
+	for _, w := range r {
+		if first.IsZero() || w.at.Before(first) {
+			first = w.at
+		}
+	}
+	if first.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(first))
+}
+
 // removeLoop removes them as they come, and tries again what could not be removed.
 func (s *Service) removeLoop(ctx context.Context) {
-	for pause := firstRemoval; ; {
-		var again <-chan time.Time
-		if s.removeLate(ctx) {
-			again = time.After(pause)
-		}
+	waiting := removals{}
+	for {
+		waiting = s.removeLate(ctx, waiting)
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.late.wakeup:
-			pause = firstRemoval
-		case <-again:
-			pause = min(2*pause, lastRemoval)
+		case <-waiting.next():
 		}
 	}
 }
 
-// removeLate reports whether files stay.
-func (s *Service) removeLate(ctx context.Context) (stay bool) {
+// removeLate tries those that are due, and returns those that stay. Those of a
+// storage that does not answer are put off together.
+func (s *Service) removeLate(ctx context.Context, before removals) removals {
+	stay, down := removals{}, map[core.StorageID]bool{}
 	tasks, err := s.store.TasksToClear(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		s.log.Error("read which files have to go", "err", err)
-		return true
+		return before
 	}
 	for i := range tasks {
-		if err := s.clearFiles(ctx, &tasks[i]); err != nil && ctx.Err() == nil {
-			s.log.Warn("files of a deleted task stay, this is tried again", "task", tasks[i].ID, "code", errs.CodeOf(err))
-			stay = true
+		t := &tasks[i]
+		stay[t.ID] = before[t.ID]
+		if time.Now().Before(stay[t.ID].at) {
+			continue
 		}
+		if down[t.Destination.Storage] {
+			stay.failed(t.ID)
+			continue
+		}
+		err := s.clearFiles(ctx, t)
+		switch {
+		case ctx.Err() != nil:
+			return stay
+		case err == nil:
+			delete(stay, t.ID)
+			continue
+		}
+		stay.failed(t.ID)
+		down[t.Destination.Storage] = !errs.Is(err, errs.DestinationReadOnly)
+		s.log.Warn("files of a deleted task stay, this is tried again", "task", t.ID, "err", err)
 	}
 	return stay
 }
 
+// clearFiles removes what it can, and notes that: what comes by the name of a
+// removed file later is not of this task.
 func (s *Service) clearFiles(ctx context.Context, late *core.Task) error {
-	if err := s.deleteFiles(ctx, late); err != nil {
-		return err
+	left, failed := s.deleteFiles(ctx, late)
+	if errors.Is(failed, errFolderGone) {
+		if failed = s.missesHome(ctx, late); failed == nil {
+			left = nil
+		}
 	}
-	return s.store.Update(ctx, func(tx *store.Tx) error {
+	if len(left) == len(ownFiles(late)) && failed != nil {
+		return failed
+	}
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		t, err := tx.Task(late.ID)
-		if err != nil || !slices.Equal(t.Files, late.Files) {
+		if err != nil {
 			return err
 		}
-		t.Files = nil
+		t.ForgetFiles(core.WithoutFiles(late.Files, left))
 		return tx.PutTask(t)
 	})
+	return errors.Join(failed, err)
+}
+
+// missesHome fails where not even the owner's home is at a task's storage: that
+// is not mounted then, or not all of it is there. A folder alone somebody may
+// have removed.
+func (s *Service) missesHome(ctx context.Context, t *core.Task) error {
+	storage, err := s.registry.Storage(string(t.Destination.Storage))
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, err := s.store.User(ctx, t.Owner)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(storage.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	_, err = root.Stat(owner.Home())
+	return err
 }

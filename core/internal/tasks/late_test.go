@@ -1,12 +1,15 @@
 package tasks
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // lateWorld has a task of alice that was deleted while it ran, and then
@@ -129,5 +132,126 @@ func TestADeletedTaskDoesNotTakeWhatHasTheNameOfItsFilesSince(t *testing.T) {
 	w.service.Stop()
 	if _, err := os.Stat(second); err != nil {
 		t.Errorf("a file of the same name was taken: %v", err)
+	}
+}
+
+// held is a report of a task with two files, the first of which is delivered.
+func held(o *core.ObservedJob) {
+	o.Deliveries[0].Files = []core.DeliveredFile{{Path: "1", Size: 3}}
+	o.Deliveries[0].Failed = []core.FailedFile{{Index: 1}}
+}
+
+func TestOfAHeldTaskOnlyWhatComesLaterGoesLater(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(w.alice, "http://h/1")[0].ID
+	job := w.started()
+	first := w.delivered("1")
+	w.report(job, core.JobHeld, held)
+	if err := w.service.Delete(w.alice, id, true); err != nil {
+		t.Fatal(err)
+	}
+	waitGone(t, first)
+	w.started()
+	again, late := w.delivered("1"), w.delivered("2")
+	w.report(job, core.JobHeld, held)
+	w.report(job, core.JobDone, func(o *core.ObservedJob) {
+		o.Deliveries[0].Done = true
+		o.Deliveries[0].Files = []core.DeliveredFile{{Path: "1", Size: 3}, {Index: 1, Path: "2", Size: 3}}
+	})
+	waitGone(t, late)
+	if _, err := os.Stat(again); err != nil {
+		t.Errorf("a file of the same name was taken: %v", err)
+	}
+}
+
+func TestLateFilesGoAlthoughTheClockWasSetBack(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(w.alice, "http://h/1")[0].ID
+	job := w.started()
+	if err := w.service.Delete(w.alice, id, true); err != nil {
+		t.Fatal(err)
+	}
+	file := w.delivered("1")
+	w.offset.Store(-int64(time.Hour))
+	w.report(job, core.JobDone, delivers("1"))
+	waitGone(t, file)
+}
+
+// A mount point that nothing is mounted at is empty.
+func TestLateFilesGoWhenTheirStorageIsMountedAgain(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(w.alice, "http://h/1")[0].ID
+	job := w.started()
+	if err := w.service.Delete(w.alice, id, true); err != nil {
+		t.Fatal(err)
+	}
+	file := w.delivered("1")
+	root := w.reg.storage.Root
+	if err := errors.Join(os.Rename(root, root+".away"), os.Mkdir(root, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	w.report(job, core.JobDone, delivers("1"))
+	w.restart()
+	w.service.Stop()
+	if err := errors.Join(os.Remove(root), os.Rename(root+".away", root)); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	waitGone(t, file)
+}
+
+func TestLateFilesThatStayAreNotTriedWithEachDelete(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(w.alice, "http://h/1")[0].ID
+	job := w.started()
+	if err := w.service.Delete(w.alice, id, true); err != nil {
+		t.Fatal(err)
+	}
+	w.reg.storage.Kind = "rclone"
+	w.reg.set(func(a *answers) { a.keeps = true })
+	w.report(job, core.JobDone, delivers("1"))
+	tries := func() (n int) {
+		w.reg.set(func(a *answers) { n = len(a.removed) })
+		return n
+	}
+	for deadline := time.Now().Add(10 * time.Second); tries() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not tried")
+		}
+	}
+	for range 5 {
+		other := w.create(w.bob, "http://h/x")[0].ID
+		if err := w.service.Delete(w.bob, other, true); err != nil {
+			t.Fatal(err)
+		}
+		w.service.late.wake()
+	}
+	if n := tries(); n != 1 {
+		t.Errorf("%d tries at once", n)
+	}
+}
+
+func TestWhatCannotBeRemovedIsAllThatIsTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "sub/b", "c"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte("one"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	long := strings.Repeat("x", 300) // a name that no file system lets one look at
+	files := []core.DeliveredFile{{Path: "a", Size: 3}, {Path: "sub/" + long, Size: 3}, {Path: "c", Size: 3}, {Path: "gone", Size: 3}}
+	left, err := removeAll(root, files)
+	if !errs.Is(err, errs.DestinationReadOnly) || len(left) != 1 || left[0] != files[1] {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	for _, name := range []string{"a", "c"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s stays", name)
+		}
 	}
 }

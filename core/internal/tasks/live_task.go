@@ -20,8 +20,7 @@ type liveTask struct {
 	files            []core.DeliveredFile
 	failure          *core.Failure
 	heldUntil        *time.Time
-	deliveredAt      *time.Time
-	deletedAt        *time.Time
+	removed          []core.DeliveredFile
 	joinedAt, leftAt int64
 	logSeen, events  int
 }
@@ -31,7 +30,7 @@ func liveTaskOf(t *core.Task) liveTask {
 		id: t.ID, job: t.Job, wish: t.Wish, state: t.State, name: t.Name, named: t.Named,
 		infoHash: t.InfoHash, v2: t.InfoHashV2, totalBytes: t.TotalBytes, files: t.Files,
 		failure: t.Error, heldUntil: t.HeldUntil, joinedAt: t.JoinedAt, leftAt: t.LeftAt,
-		deliveredAt: t.DeliveredAt, deletedAt: t.DeletedAt, logSeen: t.LogSeen, events: t.Events,
+		removed: t.Removed, logSeen: t.LogSeen, events: t.Events,
 	}
 }
 
@@ -41,7 +40,7 @@ func (l *liveTask) wouldChange(o *core.ObservedJob, now time.Time) bool {
 		ID: l.id, Job: l.job, Wish: l.wish, State: l.state, Name: l.name, Named: l.named,
 		InfoHash: l.infoHash, InfoHashV2: l.v2, TotalBytes: l.totalBytes, Files: l.files,
 		Error: l.failure, HeldUntil: l.heldUntil, JoinedAt: l.joinedAt, LeftAt: l.leftAt,
-		DeliveredAt: l.deliveredAt, DeletedAt: l.deletedAt, LogSeen: l.logSeen, Events: l.events,
+		Removed: l.removed, LogSeen: l.logSeen, Events: l.events,
 	}
 	return t.Observe(o, now)
 }

@@ -2,7 +2,7 @@ package tasks
 
 import (
 	"context"
-	"slices"
+	"errors"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/sdk/downloader"
@@ -134,19 +134,17 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 		if err != nil {
 			return err
 		}
-		if err := s.deleteFiles(ctx, t); err != nil {
+		if _, err := s.deleteFiles(ctx, t); err != nil && !errors.Is(err, errFolderGone) {
 			return err
 		}
 		gone = t.Files
 	}
-	_, err := s.change(ctx, id, nil, func(s *Service, e *edit) error {
+	after, err := s.change(ctx, id, nil, func(s *Service, e *edit) error {
 		e.task.DeleteData = deleteData
-		if deleteData && slices.Equal(e.task.Files, gone) { // else more has come meanwhile
-			e.task.Files = nil
-		}
+		e.task.ForgetFiles(gone)
 		return s.deleteIn(e)
 	})
-	if err == nil && deleteData {
+	if err == nil && after.FilesMustGo() { // more had come meanwhile
 		s.late.wake()
 	}
 	return err

@@ -129,9 +129,8 @@ func (n *Node) adjuster(j *job, b *backend) func(context.Context) stepDone {
 	driver, ref, limits, files, resumes := b.inst.Driver(), *j.Ref, j.Job.Limits, j.wantedFiles().files, j.Job.Resumes
 	forSpace, selected := j.Job.Wish == core.JobRun, files
 	if len(selected) == 0 {
-		selected = make([]int, j.fileCount)
-		for i := range selected {
-			selected[i] = i
+		for _, f := range j.Files {
+			selected = append(selected, f.Index)
 		}
 	}
 	// A downloader may have stopped a magnet link to let the files be chosen.
@@ -225,6 +224,9 @@ func (j *job) apply(e stepDone) {
 	switch e.adjusted {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
+		if !slices.Equal(was.Files, unselected) {
+			j.reselected = 0 // it is another one
+		}
 		j.selectedAt = time.Now()
 		// A magnet link may stop for its first selection after that was made.
 		if slices.Equal(was.Files, unselected) {

@@ -187,7 +187,7 @@ func (n *Node) load(ctx context.Context) error {
 			bad(err, keyJob, id)
 			return nil
 		}
-		j.fileCount = len(j.Files)
+		j.fileCount = countFiles(j.Files)
 		// What was about to be sent when the node ended may have been sent.
 		j.sent = j.Phase >= core.JobAdding
 		n.jobs[j.Job.ID] = j

@@ -115,7 +115,7 @@ type job struct {
 	// somebody did that by hand. A daemon that was away may have forgotten what
 	// it was told last, as after a power cut.
 	ran bool
-	// fileCount is the number of files, 0 until known.
+	// fileCount is that of countFiles, 0 until they are known.
 	fileCount int
 	// choice is what all tasks together want, nil where it must be found anew.
 	choice *choice

@@ -108,7 +108,7 @@ func TestASelectionThatComesWhenAllIsLoadedLetsMoreBeLoaded(t *testing.T) {
 			wanted := core.DesiredJob{Job: core.Job{ID: "j", Wish: core.JobRun}}
 			wanted.Deliveries = []core.Delivery{d}
 			j := &job{record: record{Job: copyJob(&wanted), Phase: core.JobDownloaded}}
-			j.Applied.Files, j.Files = []int{0}, []downloader.File{{Path: "a"}, {Index: 1, Path: "b"}}
+			j.Applied.Files, j.Files, j.fileCount = []int{0}, []downloader.File{{Path: "a"}, {Index: 1, Path: "b"}}, 2
 			j.Deliveries = []*deliveryRecord{newDeliveryRecord(d)}
 			c.change(j.Deliveries[0])
 			wanted.Change("t", func(d *core.Delivery) { d.Selection.Indexes = []int{0, 1} })
@@ -117,33 +117,5 @@ func TestASelectionThatComesWhenAllIsLoadedLetsMoreBeLoaded(t *testing.T) {
 				t.Errorf("the job is %s, and delivers %d files, want %s and %d", j.Phase, got, c.want, c.files)
 			}
 		})
-	}
-}
-
-// A daemon that was killed may come back with the selection before the last one,
-// and call that complete.
-func TestASelectionThatADaemonHasForgottenIsRepeated(t *testing.T) {
-	n := &Node{state: newState(), now: time.Now}
-	b := newBackend(core.DesiredDownloader{})
-	j := &job{record: record{Job: core.Job{ID: "j", Wish: core.JobRun}, Phase: core.JobQueued, Ref: &downloader.Ref{JobID: "j"}}}
-	j.Deliveries = []*deliveryRecord{newDeliveryRecord(core.Delivery{Task: "t"})}
-	n.jobs["j"] = j
-	b.track("j", *j.Ref)
-	partly := downloader.Status{
-		JobID: "j", Phase: downloader.PhaseComplete, TotalBytes: 5, DoneBytes: 5,
-		Files: []downloader.File{{Index: 0, Path: "a", Size: 5, DoneBytes: 5}, {Index: 1, Path: "b", Size: 5, Skipped: true}},
-	}
-	j.Applied.Selected = true // before it was told of all, as the task wants it
-	for try := range mostReselections {
-		n.onStatus(b, &partly, n.tick())
-		if what, _ := n.adjusts(j); what != adjustFiles || j.hasData {
-			t.Fatalf("try %d: the order is %v, complete: %t", try, what, j.hasData)
-		}
-		j.apply(stepDone{adjusted: adjustFiles})
-		j.selectedAt = j.selectedAt.Add(-repeatAfter)
-	}
-	n.onStatus(b, &partly, n.tick())
-	if !j.hasData {
-		t.Error("what the daemon will not load holds the job up for ever")
 	}
 }

@@ -121,7 +121,7 @@ func (j *job) knowFiles(files []downloader.File, now time.Time) bool {
 			d.sizeFor = nil
 		}
 	}
-	j.Files, j.fileCount = files, len(files)
+	j.Files, j.fileCount = files, countFiles(files)
 	if known {
 		return false
 	}
@@ -149,14 +149,24 @@ func (j *job) checkSelections(now time.Time) {
 
 func (j *job) checkSelection(d *deliveryRecord) error {
 	s := d.Want.Selection
-	if n := len(s.Indexes); n > 0 && s.Indexes[n-1] >= len(j.Files) {
-		why := fmt.Sprintf("names file %d; the torrent has %d", s.Indexes[n-1], len(j.Files))
+	if n := len(s.Indexes); n > 0 && s.Indexes[n-1] >= j.fileCount {
+		why := fmt.Sprintf("names file %d; the torrent has %d", s.Indexes[n-1], j.fileCount)
 		return errs.New(errs.InvalidRequest, "The selection of files %s.", why).WithField("files", why)
 	}
 	if len(j.filesOf(d)) == 0 {
 		return errs.New(errs.NoFilesSelected, "None of the %d files is selected.", len(j.Files))
 	}
 	return nil
+}
+
+// countFiles returns how many files there are, with those that only align others:
+// they have indexes, too, but some downloaders do not list them.
+func countFiles(files []downloader.File) int {
+	last := -1
+	for _, f := range files {
+		last = max(last, f.Index)
+	}
+	return last + 1
 }
 
 // mustSelect reports whether the downloader has another selection than the
@@ -169,7 +179,7 @@ func (j *job) mustSelect() bool {
 // intendSelection notes that the downloader is to be told of a selection: what is
 // only noted once it was told so can be lost with the node.
 func (j *job) intendSelection() {
-	if !j.Applied.Selected && j.Ref != nil && j.mustSelect() && len(j.wantedFiles().files) > 0 {
+	if !j.Applied.Selected && j.Ref != nil && j.mustSelect() && len(j.wantedFiles().files)+len(j.Applied.Files) > 0 {
 		j.Applied.Selected = true
 		j.save()
 	}
