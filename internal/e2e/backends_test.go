@@ -78,6 +78,7 @@ func TestBackends(t *testing.T) {
 		"some files of a torrent":       someFiles,
 		"some files of a magnet link":   someFilesOfAMagnet,
 		"a changed selection":           changedSelection,
+		"a torrent with padding":        paddedTorrent,
 		"pause and resume":              pauseAndResume,
 		"added paused":                  addedPaused,
 		"limits":                        limits,
@@ -272,6 +273,16 @@ func changedSelection(t *testing.T, b *workbench) {
 	b.loading(t, task)
 	b.server.Must("PATCH", "/tasks/"+task.ID, map[string]any{"files": []int{0, 2}}, nil)
 	b.completed(t, task, "slowmulti", "changed", 0, 2)
+}
+
+// What only aligns others counts among the files of a torrent, but nobody wants it.
+func paddedTorrent(t *testing.T, b *workbench) {
+	task := b.upload(t, "padded", "padded", map[string]any{"files": []int{0}})
+	b.loading(t, task)
+	b.server.Must("PATCH", "/tasks/"+task.ID, map[string]any{"files": []int{}}, nil)
+	b.completed(t, task, "padded", "padded", 0, 2, 4)
+	task = b.add("padded-magnet", map[string]any{"sources": []string{b.swarm.Torrent("padded").Magnet}, "files": []int{4}})
+	b.completed(t, task, "padded", "padded-magnet", 4)
 }
 
 func pauseAndResume(t *testing.T, b *workbench) {

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -36,11 +37,19 @@ type spec struct {
 type specFile struct {
 	path []string
 	size int64
+	// padding is what only aligns the next file (BEP 47).
+	padding bool
 }
 
 func single(size int64) []specFile { return []specFile{{size: size}} }
 
 func in(size int64, path ...string) specFile { return specFile{path: path, size: size} }
+
+// padding aligns what follows a file to pieces of the default size.
+func padding(after int64) specFile {
+	n := defaultPieceLen - after%defaultPieceLen
+	return specFile{path: []string{".pad", strconv.FormatInt(n, 10)}, size: n, padding: true}
+}
 
 // manyName matches the names of the tiny torrents, of which there are as many
 // as somebody asks for.
@@ -98,6 +107,10 @@ func slow(o swarmOptions) []spec {
 		{name: "slow", root: "slow.bin", files: single(32 << 20), rate: o.slowRate},
 		{name: "slowmulti", root: "slowmulti", rate: o.slowRate, files: []specFile{
 			in(8<<20, "one.bin"), in(8<<20, "sub", "two.bin"), in(8<<20, "sub", "three.bin"),
+		}},
+		{name: "padded", root: "padded", rate: o.slowRate, files: []specFile{
+			in(12_000_000, "one.bin"), padding(12_000_000),
+			in(3_000_000, "sub", "two.bin"), padding(3_000_000), in(2_000_000, "sub", "three.bin"),
 		}},
 	}
 }

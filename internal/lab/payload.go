@@ -13,6 +13,8 @@ import (
 type payload struct {
 	seed uint64
 	size int64
+	// padding is all zeros.
+	padding bool
 }
 
 // newPayload returns the content that belongs to a name.
@@ -43,6 +45,10 @@ func (p payload) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (p payload) fill(b []byte, off int64) {
+	if p.padding {
+		clear(b)
+		return
+	}
 	var w [8]byte
 	for len(b) > 0 {
 		if off%8 == 0 && len(b) >= 8 {

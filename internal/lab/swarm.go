@@ -47,6 +47,7 @@ func Passive() SwarmOption { return func(o *swarmOptions) { o.passive = true } }
 //
 //	small, big, multi, unicode, long, private   well behaved
 //	slow, slowmulti                             32 MiB, 3 × 8 MiB at SlowRate
+//	padded                                      three files and what aligns them, 17 MB at SlowRate
 //	web, webmulti                               by web seed alone; their magnet links never resolve
 //	many-0000 …                                 20 kB each, see Many
 //	parts-0000 …                                four files each, 570 kB at SlowRate

@@ -68,6 +68,7 @@ func newSeeded(s spec, base string) *seeded {
 	}
 	for i, f := range s.files {
 		p := newPayload(s.name+"/"+strconv.Itoa(i), f.size)
+		p.padding = f.padding
 		t.contents = append(t.contents, p)
 		t.Files = append(t.Files, File{Path: strings.Join(f.path, "/"), Size: f.size, SHA256: p.sha256()})
 		t.Total += f.size
@@ -94,7 +95,11 @@ func (t *seeded) infoDict() dict {
 		for _, part := range f.path {
 			path = append(path, part)
 		}
-		files = append(files, dict{"length": f.size, "path": path})
+		file := dict{"length": f.size, "path": path}
+		if f.padding {
+			file["attr"] = "p"
+		}
+		files = append(files, file)
 	}
 	info["files"] = files
 	return info

@@ -48,7 +48,8 @@ type driverOf struct {
 }
 
 func (d driverOf) SelectFiles(_ context.Context, _ downloader.Ref, files []int) error {
-	d.selecting.told = append(d.selecting.told, files)
+	s := d.selecting
+	s.told = append(s.told, files)
 	return nil
 }
 
