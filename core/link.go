@@ -56,8 +56,9 @@ type Session interface {
 	FindTaken(ctx context.Context, storage StorageID, path string, names []string) ([]string, error)
 
 	// RemoveFiles removes delivered files, and the folders that they leave
-	// empty; what somebody changed since stays. Paths are relative to path.
-	RemoveFiles(ctx context.Context, storage StorageID, path string, files []DeliveredFile) error
+	// empty; what somebody changed since stays. Paths are relative to path. It goes
+	// on after a failure, and returns with that the files that may be there still.
+	RemoveFiles(ctx context.Context, storage StorageID, path string, files []DeliveredFile) (left []DeliveredFile, err error)
 
 	// RescanPlugins looks for plugins again and returns all of them.
 	RescanPlugins(ctx context.Context) ([]ObservedPlugin, error)

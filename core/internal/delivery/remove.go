@@ -46,63 +46,83 @@ func FindTaken(ctx context.Context, root, folder string, names []string) ([]stri
 
 // RemoveFiles removes delivered files from a folder of a local storage, and the
 // folders that they leave empty. What somebody changed since stays, as does
-// what was there before. It can be repeated. Errors: errs.InvalidDestination,
+// what was there before. It goes on after a failure, and returns with that the
+// files that may be there still. Errors: errs.InvalidDestination,
 // errs.DestinationReadOnly, ctx's.
-func RemoveFiles(ctx context.Context, root, folder string, files []core.DeliveredFile) error {
+func RemoveFiles(ctx context.Context, root, folder string, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
 	dir, err := openFolder(Job{Root: root, Path: folder})
 	if isMissing(err) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return files, err
 	}
 	defer dir.Close()
-	const atOnce = 1000 // between two looks at the context
-	for len(files) > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(len(files), atOnce)
-		if err := removeDelivered(dir, files[:n]); err != nil {
-			return err
-		}
-		files = files[n:]
-	}
-	return nil
+	return removeDelivered(ctx, dir, files)
 }
 
-// removeDelivered removes regular files of the recorded size, then folders.
-func removeDelivered(dir *os.Root, files []core.DeliveredFile) error {
-	for _, f := range files {
-		if f.Skipped || !isInside(f.Path) || throughLink(dir, f.Path) {
-			continue
+// removeDelivered is RemoveFiles in a folder that is open.
+func removeDelivered(ctx context.Context, dir *os.Root, files []core.DeliveredFile) (left []core.DeliveredFile, failed error) {
+	for i, f := range files {
+		if ctx.Err() != nil {
+			return append(left, files[i:]...), ctx.Err()
 		}
-		name := filepath.FromSlash(f.Path)
-		info, err := dir.Lstat(name)
-		if err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
-			continue
-		}
-		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errs.Wrap(err, errs.DestinationReadOnly, "The file %q cannot be removed.", f.Path)
+		if err := removeFile(dir, f); err != nil {
+			left, failed = append(left, f), err
 		}
 	}
 	for _, f := range files {
-		if !f.Skipped && isInside(f.Path) && !throughLink(dir, f.Path) {
+		if !f.Skipped && isInside(f.Path) && checkFoldersAbove(dir, f.Path) == nil {
 			removeEmptyParents(dir, f.Path)
 		}
 	}
-	return nil
+	return left, failed
 }
 
-// throughLink reports whether a folder on the way to a file is a link, or gone.
-func throughLink(dir *os.Root, slashed string) bool {
-	for parent := path.Dir(path.Clean(slashed)); parent != "."; parent = path.Dir(parent) {
-		info, err := dir.Lstat(parent)
-		if err != nil || !info.IsDir() {
-			return true
+// removeFile removes a file that is as it was delivered. Where there is something
+// else by now, or nothing, that is settled.
+func removeFile(dir *os.Root, f core.DeliveredFile) error {
+	if f.Skipped || !isInside(f.Path) {
+		return nil
+	}
+	name := filepath.FromSlash(f.Path)
+	err := checkFoldersAbove(dir, f.Path)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = dir.Lstat(name); err == nil {
+			if !info.Mode().IsRegular() || info.Size() != f.Size {
+				return nil
+			}
+			err = dir.Remove(name)
 		}
 	}
-	return false
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) {
+		return nil
+	}
+	return errs.Wrap(err, errs.DestinationReadOnly, "The file %q cannot be removed.", f.Path)
+}
+
+// errReplaced is that of checkFoldersAbove where something else has the name of a folder.
+var errReplaced = errors.New("something else is in place of the folder")
+
+// checkFoldersAbove fails where one of the folders above a file is gone, or is none: what
+// is behind a link there is not what was delivered.
+func checkFoldersAbove(dir *os.Root, slashed string) error {
+	above := strings.Split(path.Dir(path.Clean(slashed)), "/")
+	for i := range above {
+		folder := path.Join(above[:i+1]...)
+		if folder == "." {
+			continue
+		}
+		info, err := dir.Lstat(filepath.FromSlash(folder))
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			return errReplaced
+		}
+	}
+	return nil
 }
 
 // removeEmptyParents removes the folders above a file as long as they are empty.

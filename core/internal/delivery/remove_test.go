@@ -1,9 +1,11 @@
 package delivery
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/haul-dl/haul/core"
@@ -61,8 +63,8 @@ func TestOnlyWhatWasDeliveredIsRemoved(t *testing.T) {
 		{Path: "f", Size: 0},
 	}
 	for range 2 {
-		if err := RemoveFiles(t.Context(), root, "home", files); err != nil {
-			t.Fatal(err)
+		if left, err := RemoveFiles(t.Context(), root, "home", files); err != nil || len(left) > 0 {
+			t.Fatal(left, err)
 		}
 	}
 	for _, link := range []string{"link", "out"} {
@@ -71,8 +73,8 @@ func TestOnlyWhatWasDeliveredIsRemoved(t *testing.T) {
 		}
 	}
 	assertTree(t, root, tree{"home/f/own": "own", "home/changed": "longer than before", "home/skipped": "S", "other/x": "X"})
-	if err := RemoveFiles(t.Context(), root, "none", files); err != nil {
-		t.Errorf("a folder that is gone: %v", err)
+	if left, err := RemoveFiles(t.Context(), root, "none", files); err != nil || len(left) > 0 {
+		t.Errorf("a folder that is gone: %v, %v", left, err)
 	}
 }
 
@@ -95,6 +97,30 @@ func TestWhatSomebodyPutIntoADeliveredFolderStays(t *testing.T) {
 		}
 		if read(t, job.Source)["d/b"] != "B" {
 			t.Errorf("%s: the download is not whole again", use)
+		}
+	}
+}
+
+func TestWhatCannotBeRemovedIsLeft(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a", "sub/b", "moved/c"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(root, "home", name)), 0o755), os.WriteFile(filepath.Join(root, "home", name), []byte("one"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A folder that was moved away, with a link in its place, is settled.
+	if err := errors.Join(os.Rename(filepath.Join(root, "home/moved"), filepath.Join(root, "else")), os.Symlink(filepath.Join(root, "else"), filepath.Join(root, "home/moved"))); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 300) // a name that no file system lets one look at
+	files := []core.DeliveredFile{{Path: "a", Size: 3}, {Path: "sub/" + long, Size: 3}, {Path: "sub/b", Size: 3}, {Path: "moved/c", Size: 3}}
+	left, err := RemoveFiles(t.Context(), root, "home", files)
+	if !errs.Is(err, errs.DestinationReadOnly) || !slices.Equal(left, files[1:2]) {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	for name, want := range map[string]bool{"else/c": true, "home/moved": true, "home/a": false, "home/sub/b": false} {
+		if _, err := os.Lstat(filepath.Join(root, name)); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %t", name, err, want)
 		}
 	}
 }

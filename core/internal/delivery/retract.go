@@ -129,7 +129,8 @@ func (r *retraction) retract(ctx context.Context, e *Entry, files []downloader.F
 	for _, f := range files {
 		delivered = append(delivered, core.DeliveredFile{Path: e.pathOf(f), Size: f.Size})
 	}
-	return removeDelivered(r.to, delivered)
+	_, err = removeDelivered(ctx, r.to, delivered)
+	return err
 }
 
 // mayBe reports whether a file is the entry, or a name that was claimed for it.

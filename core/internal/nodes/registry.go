@@ -42,11 +42,16 @@ func (s *Service) FindTaken(ctx context.Context, node core.NodeID, storage core.
 }
 
 // RemoveFiles removes delivered files; see core.Session.
-func (s *Service) RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) error {
-	_, err := ask(ctx, s, node, func(ctx context.Context, session core.Session) (struct{}, error) {
-		return struct{}{}, session.RemoveFiles(ctx, storage, path, files)
+func (s *Service) RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
+	asked := false
+	left, err = ask(ctx, s, node, func(ctx context.Context, session core.Session) ([]core.DeliveredFile, error) {
+		asked = true
+		return session.RemoveFiles(ctx, storage, path, files)
 	})
-	return err
+	if !asked {
+		return files, err
+	}
+	return left, err
 }
 
 // ask makes a call to a node that is online.

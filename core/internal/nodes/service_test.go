@@ -87,8 +87,8 @@ func (n *scriptedNode) FindTaken(context.Context, core.StorageID, string, []stri
 	return nil, nil
 }
 
-func (n *scriptedNode) RemoveFiles(context.Context, core.StorageID, string, []core.DeliveredFile) error {
-	return nil
+func (n *scriptedNode) RemoveFiles(context.Context, core.StorageID, string, []core.DeliveredFile) ([]core.DeliveredFile, error) {
+	return nil, nil
 }
 
 func (n *scriptedNode) Close() error { return nil }

@@ -68,12 +68,12 @@ func (a *answers) FindTaken(context.Context, core.NodeID, core.StorageID, string
 	return a.taken, nil
 }
 
-func (a *answers) RemoveFiles(_ context.Context, _ core.NodeID, _ core.StorageID, _ string, files []core.DeliveredFile) error {
+func (a *answers) RemoveFiles(_ context.Context, _ core.NodeID, _ core.StorageID, _ string, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
 	a.lock.Lock()
 	defer a.lock.Unlock()
 	a.removed = append(a.removed, files...)
 	if a.keeps {
-		return errs.New(errs.StorageUnreachable, "The storage does not answer.")
+		return files, errs.New(errs.StorageUnreachable, "The storage does not answer.")
 	}
-	return nil
+	return nil, nil
 }

@@ -6,17 +6,21 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// remoteTimeout is how long a node may take to remove the files of a task, or to
-// look for them.
-const remoteTimeout = time.Minute
+// removeTimeout is how long it may take to remove the files of a task, lookTimeout
+// how long a node may take to look for them.
+const (
+	removeTimeout = time.Minute
+	lookTimeout   = time.Minute
+)
 
 // OpenFile opens a delivered file.
 func (s *Service) OpenFile(ctx context.Context, id core.TaskID, index int) (*core.FileContent, error) {
@@ -105,98 +109,67 @@ func ownFiles(t *core.Task) []core.DeliveredFile {
 	return slices.DeleteFunc(slices.Clone(t.Files), func(f core.DeliveredFile) bool { return f.Skipped })
 }
 
-// errFolderGone is that of deleteFiles where the destination does not exist.
-var errFolderGone = errors.New("the destination folder does not exist")
-
 // deleteFiles removes the delivered files of a task, and the folders that it
 // brought along where they are empty then. What somebody changed since stays. It
-// goes on after a failure, and returns the files that it could not settle.
+// goes on after a failure, and returns with that the files that may be there still.
 func (s *Service) deleteFiles(ctx context.Context, t *core.Task) (left []core.DeliveredFile, err error) {
 	files := ownFiles(t)
 	if len(files) == 0 {
 		return nil, nil
 	}
-	dir, err := s.openDestination(ctx, t)
-	switch {
-	case errs.Is(err, errs.NotFound):
-		return files, errFolderGone
-	case errs.Is(err, errs.NotOffered):
-		return s.deleteRemote(ctx, t, files)
-	case err != nil:
-		return files, err
-	}
-	defer dir.Close()
-	return removeAll(dir, files)
-}
-
-func removeAll(dir *os.Root, files []core.DeliveredFile) (left []core.DeliveredFile, failed error) {
-	for _, f := range files {
-		if err := removeOne(dir, f); err != nil {
-			left, failed = append(left, f), err
-		}
-	}
-	for _, f := range files {
-		for parent := path.Dir(f.Path); parent != "."; parent = path.Dir(parent) {
-			if dir.Remove(parent) != nil {
-				break // not empty
-			}
-		}
-	}
-	return left, failed
-}
-
-func removeOne(dir *os.Root, f core.DeliveredFile) error {
-	info, err := dir.Lstat(f.Path)
-	if err == nil {
-		if !info.Mode().IsRegular() || info.Size() != f.Size {
-			return nil
-		}
-		err = dir.Remove(f.Path)
-	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
-	}
-	return errs.Wrap(err, errs.DestinationReadOnly, "The file %q cannot be removed.", f.Path)
-}
-
-// remoteBatch is how many files a node is asked to remove at once.
-const remoteBatch = 200
-
-// deleteRemote has a node remove files from a storage that is no folder.
-func (s *Service) deleteRemote(ctx context.Context, t *core.Task, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
-	owner, node, err := s.nodeAt(ctx, t)
+	storage, err := s.registry.Storage(string(t.Destination.Storage))
 	if err != nil {
-		return files, err
+		return onlyIfThere(files, err)
 	}
-	for batch := range slices.Chunk(files, remoteBatch) {
-		if err := s.removeRemote(ctx, node, t.Destination.Storage, inHome(owner, t.Destination.Path), batch); err != nil {
-			return files, err
-		}
-		files = files[len(batch):]
-	}
-	return nil, nil
-}
-
-func (s *Service) removeRemote(ctx context.Context, node core.NodeID, storage core.StorageID, folder string, files []core.DeliveredFile) error {
-	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
-	defer cancel()
-	return s.registry.RemoveFiles(ctx, node, storage, folder, files)
-}
-
-// nodeAt returns a task's owner, and a node that can reach its storage.
-func (s *Service) nodeAt(ctx context.Context, t *core.Task) (*core.User, core.NodeID, error) {
 	owner, err := s.store.User(ctx, t.Owner)
 	if err != nil {
-		return nil, "", err
+		return onlyIfThere(files, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	folder := inHome(owner, t.Destination.Path)
+	if storage.Kind == core.StorageLocal {
+		if err := homeIsThere(storage, owner); err != nil {
+			return files, err
+		}
+		return delivery.RemoveFiles(ctx, storage.Root, folder, files)
+	}
+	node, err := s.nodeReaching(t)
+	if err != nil {
+		return files, err
+	}
+	return s.registry.RemoveFiles(ctx, node, storage.ID, folder, files)
+}
+
+// onlyIfThere settles files whose storage or owner haul does not have any more.
+func onlyIfThere(files []core.DeliveredFile, err error) (left []core.DeliveredFile, _ error) {
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil
+	}
+	return files, err
+}
+
+// homeIsThere fails where not even the owner's home is at a local storage: that
+// is not mounted then. A folder alone somebody may have removed.
+func homeIsThere(storage *core.Storage, owner *core.User) error {
+	_, err := os.Stat(filepath.Join(storage.Root, owner.Home()))
+	if err == nil {
+		return nil
+	}
+	return errs.Wrap(err, errs.Unavailable, "The owner's home is not at the storage %q.", storage.Name).
+		WithHint("See whether the storage is mounted. The task can be deleted without its data.")
+}
+
+// nodeReaching returns a node that can reach a task's storage.
+func (s *Service) nodeReaching(t *core.Task) (core.NodeID, error) {
 	if s.registry.Online(t.Node) {
-		return owner, t.Node, nil
+		return t.Node, nil
 	}
 	online := s.registry.OnlineNodes()
 	if len(online) == 0 {
-		return nil, "", errs.New(errs.NodeOffline, "No node is online that could reach the files.")
+		return "", errs.New(errs.NodeOffline, "No node is online that could reach the files.")
 	}
-	return owner, online[0], nil
+	return online[0], nil
 }
 
 // filesMissing reports whether a delivered file is not at the destination any
@@ -222,7 +195,11 @@ func (s *Service) filesMissing(ctx context.Context, t *core.Task) (bool, error) 
 
 // remoteMissing has a node look whether files are at a storage that is no folder.
 func (s *Service) remoteMissing(ctx context.Context, t *core.Task) (bool, error) {
-	owner, node, err := s.nodeAt(ctx, t)
+	owner, err := s.store.User(ctx, t.Owner)
+	if err != nil {
+		return false, err
+	}
+	node, err := s.nodeReaching(t)
 	if err != nil {
 		return false, err
 	}
@@ -231,7 +208,7 @@ func (s *Service) remoteMissing(ctx context.Context, t *core.Task) (bool, error)
 	for i, f := range files {
 		names[i] = f.Path
 	}
-	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	there, err := s.registry.FindTaken(ctx, node, t.Destination.Storage, inHome(owner, t.Destination.Path), names)
 	return len(there) < len(files), err

@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"time"
 
@@ -40,7 +39,7 @@ func (l *lateFiles) wakeFor(moved []outcome) {
 	}
 }
 
-// removals are those that failed, with when they are due again.
+// removals are those that are tried again, with when they are due.
 type removals map[core.TaskID]removal
 
 type removal struct {
@@ -72,33 +71,36 @@ func (r removals) next() <-chan time.Time {
 func (s *Service) removeLoop(ctx context.Context) {
 	waiting := removals{}
 	for {
-		waiting = s.removeLate(ctx, waiting)
+		again := (<-chan time.Time)(nil)
+		tasks, err := s.store.TasksToClear(ctx)
+		if err == nil {
+			waiting = s.removeLate(ctx, tasks, waiting)
+			again = waiting.next()
+		} else if ctx.Err() == nil {
+			s.log.Error("read which files have to go", "err", err)
+			again = time.After(firstRemoval)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.late.wakeup:
-		case <-waiting.next():
+		case <-again:
 		}
 	}
 }
 
-// removeLate tries those that are due, and returns those that stay. Those of a
-// storage that does not answer are put off together.
-func (s *Service) removeLate(ctx context.Context, before removals) removals {
-	stay, down := removals{}, map[core.StorageID]bool{}
-	tasks, err := s.store.TasksToClear(ctx)
-	if err != nil && ctx.Err() == nil {
-		s.log.Error("read which files have to go", "err", err)
-		return before
-	}
+// removeLate tries those that are due, and returns those that stay. While a
+// storage does not answer, its others wait for the next try without one of theirs.
+func (s *Service) removeLate(ctx context.Context, tasks []core.Task, before removals) removals {
+	stay, down := removals{}, map[core.StorageID]time.Time{}
 	for i := range tasks {
 		t := &tasks[i]
-		stay[t.ID] = before[t.ID]
-		if time.Now().Before(stay[t.ID].at) {
-			continue
+		was := before[t.ID]
+		if until, isDown := down[t.Destination.Storage]; isDown && was.at.Before(until) {
+			was.at = until
 		}
-		if down[t.Destination.Storage] {
-			stay.failed(t.ID)
+		stay[t.ID] = was
+		if time.Now().Before(was.at) {
 			continue
 		}
 		err := s.clearFiles(ctx, t)
@@ -110,58 +112,37 @@ func (s *Service) removeLate(ctx context.Context, before removals) removals {
 			continue
 		}
 		stay.failed(t.ID)
-		down[t.Destination.Storage] = !errs.Is(err, errs.DestinationReadOnly)
+		if isDown(err) {
+			down[t.Destination.Storage] = stay[t.ID].at
+		}
 		s.log.Warn("files of a deleted task stay, this is tried again", "task", t.ID, "err", err)
 	}
 	return stay
 }
 
-// clearFiles removes what it can, and notes that: what comes by the name of a
-// removed file later is not of this task.
+// isDown reports whether an error concerns a storage as a whole.
+func isDown(err error) bool {
+	switch errs.CodeOf(err) {
+	case errs.StorageUnreachable, errs.StorageAuthFailed, errs.NodeOffline:
+		return true
+	}
+	return false
+}
+
+// clearFiles removes what it can, and notes that: what gets the name of a removed
+// file later is not of this task.
 func (s *Service) clearFiles(ctx context.Context, late *core.Task) error {
 	left, failed := s.deleteFiles(ctx, late)
-	if errors.Is(failed, errFolderGone) {
-		if failed = s.missesHome(ctx, late); failed == nil {
-			left = nil
-		}
-	}
-	if len(left) == len(ownFiles(late)) && failed != nil {
+	removed := core.WithoutFiles(late.Files, left)
+	if len(removed) == 0 {
 		return failed
 	}
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
+	return errors.Join(failed, s.store.Update(ctx, func(tx *store.Tx) error {
 		t, err := tx.Task(late.ID)
 		if err != nil {
 			return err
 		}
-		t.ForgetFiles(core.WithoutFiles(late.Files, left))
+		t.ForgetFiles(removed)
 		return tx.PutTask(t)
-	})
-	return errors.Join(failed, err)
-}
-
-// missesHome fails where not even the owner's home is at a task's storage: that
-// is not mounted then, or not all of it is there. A folder alone somebody may
-// have removed.
-func (s *Service) missesHome(ctx context.Context, t *core.Task) error {
-	storage, err := s.registry.Storage(string(t.Destination.Storage))
-	if errs.Is(err, errs.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	owner, err := s.store.User(ctx, t.Owner)
-	if errs.Is(err, errs.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(storage.Root)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	_, err = root.Stat(owner.Home())
-	return err
+	}))
 }

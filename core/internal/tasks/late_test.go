@@ -1,10 +1,10 @@
 package tasks
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,9 +28,11 @@ func lateWorld(t *testing.T, deleteData bool) (w *world, file string) {
 }
 
 // delivered makes a file of three bytes in alice's home.
-func (w *world) delivered(name string) string {
+func (w *world) delivered(name string) string { return w.deliveredTo("alice", name) }
+
+func (w *world) deliveredTo(home, name string) string {
 	w.t.Helper()
-	file := filepath.Join(w.reg.storage.Root, "alice", name)
+	file := filepath.Join(w.reg.storage.Root, home, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		w.t.Fatal(err)
 	}
@@ -231,27 +233,40 @@ func TestLateFilesThatStayAreNotTriedWithEachDelete(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRemovedIsAllThatIsTriedAgain(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"a", "sub/b", "c"} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte("one"), 0o600)); err != nil {
+// One task's trouble is not that of the others at its storage.
+func TestLateFilesOfOthersDoNotWaitForOneThatStays(t *testing.T) {
+	w := newWorld(t)
+	var file string
+	for _, who := range []context.Context{w.alice, w.bob} { // alice has no home
+		id := w.create(who, "http://h/1")[0].ID
+		job := w.started()
+		if err := w.service.Delete(who, id, true); err != nil {
 			t.Fatal(err)
 		}
+		w.started()
+		if who == w.bob {
+			file = w.deliveredTo("bob", "1")
+		}
+		w.report(job, core.JobDone, delivers("1"))
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
+	waitGone(t, file)
+}
+
+func TestADeleteAtAnUnmountedStorageFails(t *testing.T) {
+	w := newWorld(t)
+	id := w.create(w.alice, "http://h/1")[0].ID
+	job := w.started()
+	w.report(job, core.JobDone, delivers("1"))
+	if err := os.MkdirAll(w.reg.storage.Root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
-	long := strings.Repeat("x", 300) // a name that no file system lets one look at
-	files := []core.DeliveredFile{{Path: "a", Size: 3}, {Path: "sub/" + long, Size: 3}, {Path: "c", Size: 3}, {Path: "gone", Size: 3}}
-	left, err := removeAll(root, files)
-	if !errs.Is(err, errs.DestinationReadOnly) || len(left) != 1 || left[0] != files[1] {
-		t.Errorf("left are %v, %v", left, err)
+	if err := w.service.Delete(w.alice, id, true); !errs.Is(err, errs.Unavailable) || errs.HintOf(err) == "" {
+		t.Errorf("deleted with its data: %v", err)
 	}
-	for _, name := range []string{"a", "c"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			t.Errorf("%s stays", name)
-		}
+	if v := w.get(w.alice, id); len(v.Files) != 1 {
+		t.Errorf("the task has the files %v", v.Files)
+	}
+	if err := w.service.Delete(w.alice, id, false); err != nil {
+		t.Error(err)
 	}
 }

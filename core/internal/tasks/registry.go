@@ -37,5 +37,5 @@ type Registry interface {
 	FindTaken(ctx context.Context, node core.NodeID, storage core.StorageID, path string, names []string) ([]string, error)
 	// RemoveFiles removes delivered files from a folder of a storage, and the
 	// folders that they leave empty; what somebody changed since stays.
-	RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) error
+	RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) (left []core.DeliveredFile, err error)
 }

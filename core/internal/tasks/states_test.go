@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -131,7 +132,7 @@ func TestATaskCanBeDeletedInEveryState(t *testing.T) {
 	for _, state := range core.TaskStates {
 		for _, withData := range []bool{false, true} {
 			w := newWorld(t)
-			if err := os.MkdirAll(w.reg.storage.Root, 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Join(w.reg.storage.Root, "alice"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 			id, job := w.in(state)

@@ -134,8 +134,8 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 		if err != nil {
 			return err
 		}
-		if _, err := s.deleteFiles(ctx, t); err != nil && !errors.Is(err, errFolderGone) {
-			return err
+		if left, err := s.deleteFiles(ctx, t); err != nil {
+			return errors.Join(err, s.noteRemoved(ctx, id, core.WithoutFiles(t.Files, left)))
 		}
 		gone = t.Files
 	}
@@ -147,6 +147,19 @@ func (s *Service) Delete(ctx context.Context, id core.TaskID, deleteData bool) e
 	if err == nil && after.FilesMustGo() { // more had come meanwhile
 		s.late.wake()
 	}
+	return err
+}
+
+// noteRemoved notes what a delete that failed has removed: what gets the name of
+// that is not the task's.
+func (s *Service) noteRemoved(ctx context.Context, id core.TaskID, removed []core.DeliveredFile) error {
+	if len(removed) == 0 {
+		return nil
+	}
+	_, err := s.change(ctx, id, nil, func(_ *Service, e *edit) error {
+		e.task.ForgetFiles(removed)
+		return nil
+	})
 	return err
 }
 

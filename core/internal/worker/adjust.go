@@ -224,7 +224,7 @@ func (j *job) apply(e stepDone) {
 	switch e.adjusted {
 	case adjustFiles:
 		j.Applied.Files = slices.Clone(e.files)
-		if !slices.Equal(was.Files, unselected) {
+		if !slices.Equal(e.files, j.reselecting) {
 			j.reselected = 0 // it is another one
 		}
 		j.selectedAt = time.Now()

@@ -106,8 +106,9 @@ type job struct {
 	// loop's counter: what it was asked for before says nothing of that.
 	addedAt   uint64
 	orderedAt time.Time
-	// reselected counts how often a selection was repeated.
-	reselected int
+	// reselected counts how often the selection reselecting was repeated.
+	reselected  int
+	reselecting []int
 	// selectedAt is when the downloader took another selection.
 	selectedAt time.Time
 	// ran reports that the job was seen running since the last order to do so,

@@ -95,10 +95,11 @@ func TestASelectionThatADaemonHasForgottenIsRepeated(t *testing.T) {
 func TestAnotherSelectionIsRepeatedAsOftenAsTheFirst(t *testing.T) {
 	s := newSelecting(core.Selection{Indexes: []int{0, 1}}, 0, 1, 2)
 	s.job.Applied.Files, s.job.Applied.Selected = []int{0, 1}, true
-	for range mostReselections {
+	for range mostReselections - 1 {
 		s.complete(1, 2)
 		s.follows(t)
 	}
+	s.complete(1, 2) // and before that is repeated, it is another one
 	want := core.DesiredJob{Job: s.job.Job}
 	want.Deliveries, want.Revision = []core.Delivery{{Task: "t"}}, 1
 	s.job.order(&want, time.Now())

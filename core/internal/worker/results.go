@@ -297,6 +297,7 @@ func (j *job) beginAnew() {
 	j.Uploaded, j.UploadedBefore = j.uploaded(), j.uploaded()
 	j.Phase, j.Ref, j.Applied, j.Verify = core.JobAdding, nil, applied{Selected: j.Applied.Selected}, true
 	j.hasData, j.Unsure, j.status = false, false, downloader.Status{}
+	j.reselected = 0
 	j.retry, j.waiting = retry{}, nil
 	j.save()
 }

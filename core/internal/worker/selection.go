@@ -121,7 +121,7 @@ func (j *job) knowFiles(files []downloader.File, now time.Time) bool {
 			d.sizeFor = nil
 		}
 	}
-	j.Files, j.fileCount = files, countFiles(files)
+	j.Files, j.fileCount = files, max(j.fileCount, countFiles(files))
 	if known {
 		return false
 	}
@@ -205,7 +205,7 @@ func (j *job) selectAgain() {
 		return
 	}
 	j.reselected++
-	j.Applied.Files = unselected
+	j.reselecting, j.Applied.Files = j.Applied.Files, unselected
 	j.save()
 }
 

@@ -94,10 +94,10 @@ func takenObjects(ctx context.Context, d storage.Driver, folder string, names []
 }
 
 // RemoveFiles implements core.Session.
-func (s *session) RemoveFiles(ctx context.Context, id core.StorageID, folder string, files []core.DeliveredFile) error {
+func (s *session) RemoveFiles(ctx context.Context, id core.StorageID, folder string, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
 	at, err := s.find(ctx, id)
 	if err != nil {
-		return err
+		return files, err
 	}
 	if at.driver == nil {
 		return delivery.RemoveFiles(ctx, at.root, folder, files)
@@ -107,10 +107,11 @@ func (s *session) RemoveFiles(ctx context.Context, id core.StorageID, folder str
 
 // removeObjects removes delivered files that are as they were, and the folders
 // that are empty then. It gives up when the storage does not answer, and goes on
-// after another error.
-func removeObjects(ctx context.Context, d storage.Driver, folder string, files []core.DeliveredFile) error {
-	var mu sync.Mutex // guards failed and folders
+// after another error. It returns the files that may be there still.
+func removeObjects(ctx context.Context, d storage.Driver, folder string, files []core.DeliveredFile) (left []core.DeliveredFile, err error) {
+	var mu sync.Mutex // guards failed, settled and folders
 	var failed []error
+	var settled []core.DeliveredFile
 	folders := map[string]bool{}
 	removals, each := errgroup.WithContext(ctx)
 	removals.SetLimit(looksAtOnce)
@@ -129,6 +130,7 @@ func removeObjects(ctx context.Context, d storage.Driver, folder string, files [
 				failed = append(failed, err)
 				return nil
 			}
+			settled = append(settled, f)
 			for parent := path.Dir(f.Path); parent != "."; parent = path.Dir(parent) {
 				folders[parent] = true
 			}
@@ -136,9 +138,12 @@ func removeObjects(ctx context.Context, d storage.Driver, folder string, files [
 		})
 	}
 	if err := removals.Wait(); err != nil {
-		return err
+		return core.WithoutFiles(files, settled), err
 	}
-	return errors.Join(append(failed, removeFolders(ctx, d, folder, folders))...)
+	if len(failed) > 0 {
+		left = core.WithoutFiles(files, settled)
+	}
+	return left, errors.Join(append(failed, removeFolders(ctx, d, folder, folders))...)
 }
 
 // removeObject removes a file that has its size still; what is gone is success.
