@@ -13,6 +13,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
+	"github.com/haul-dl/haul/sdk/plugintest/scriptedstorage"
 	"github.com/haul-dl/haul/sdk/storage"
 )
 
@@ -202,5 +203,40 @@ func TestNamesAndFilesOfAStorage(t *testing.T) {
 	}
 	if taken, err := r.session.FindTaken(context.Background(), storageID, ".", []string{"local", "other"}); err != nil || !slices.Equal(taken, []string{"local"}) {
 		t.Errorf("of a folder: %v, %v", taken, err)
+	}
+}
+
+// stubborn is a storage that does not remove one file.
+type stubborn struct {
+	storage.Driver
+	keeps string
+	err   error
+}
+
+func (s stubborn) Remove(ctx context.Context, name string) error {
+	if name == s.keeps {
+		return s.err
+	}
+	return s.Driver.Remove(ctx, name)
+}
+
+func TestWhatAStorageDoesNotRemoveIsLeft(t *testing.T) {
+	for _, code := range []errs.Code{errs.DestinationReadOnly, errs.StorageUnreachable} {
+		files := scriptedstorage.New(scriptedstorage.Settings{})
+		delivered := []core.DeliveredFile{{Path: "one", Size: 3}, {Path: "kept", Size: 3}, {Path: "gone", Size: 3}}
+		for _, name := range []string{"home/one", "home/kept"} {
+			if _, err := files.Put(t.Context(), storage.PutRequest{Path: name, Size: 3, Content: strings.NewReader("abc")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left, err := removeObjects(t.Context(), stubborn{files, "home/kept", errs.New(code, "no")}, "home", delivered)
+		if !errs.Is(err, code) || !slices.Contains(left, delivered[1]) {
+			t.Errorf("%s: left are %v, %v", code, left, err)
+		}
+		for _, f := range left {
+			if f != delivered[1] && code == errs.DestinationReadOnly {
+				t.Errorf("%s is settled, and left", f.Path)
+			}
+		}
 	}
 }
