@@ -34,7 +34,7 @@ TEMPLATE_LINT := $(GO) tool -modfile=../../tools/golangci-lint/go.mod golangci-l
 
 RUN_DEPS  := aria2c=aria2 /etc/ssl/certs/ca-certificates.crt=ca-certificates
 TEST_DEPS := $(RUN_DEPS) qbittorrent-nox=qbittorrent-nox transmission-daemon=transmission-daemon \
-             setpriv=util-linux setfacl=acl gcc=gcc /usr/include/string.h=libc6-dev \
+             setpriv=util-linux setfacl=acl /sbin/mkfs.btrfs=btrfs-progs gcc=gcc /usr/include/string.h=libc6-dev \
              /usr/bin/python3=python3 /usr/lib/python3/dist-packages/grpc=python3-grpcio \
              /usr/lib/python3/dist-packages/google/protobuf=python3-protobuf \
              /usr/sbin/apache2=apache2-bin /usr/lib/openssh/sftp-server=openssh-sftp-server \
