@@ -257,7 +257,6 @@ func TestUploadsThatAreInterrupted(t *testing.T) {
 			waitGone(t, []int{pid})
 			c.HangUp()
 			c.Open()
-			c.lost = 2 * cutAfter // some files are tried again before it is back
 		},
 		"haul is killed": func(t *testing.T, c *cutOff) {
 			children := Children(t, c.server.PID())

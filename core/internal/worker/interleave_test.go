@@ -14,7 +14,7 @@ import (
 )
 
 // interleavings is how many programs are tried, unless -rapid.checks says so.
-const interleavings = 200
+const interleavings = 500
 
 // act is one thing that happens to a node. Which job, task or amount it is
 // about follows from A and B, whatever there is at that moment.
