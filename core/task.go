@@ -55,7 +55,7 @@ type Task struct {
 	Resumes int `json:"resumes,omitempty"`
 	// Files are those at the destination, once delivered.
 	Files []DeliveredFile `json:"files,omitempty"`
-	// Removed are files that were delivered, and removed with a delete.
+	// Removed are files that the job had delivered, and that a delete has removed.
 	Removed []DeliveredFile `json:"removed,omitempty"`
 	// TotalBytes is the size of what was wanted, DoneBytes what of it was there,
 	// stored with the last transition.

@@ -175,7 +175,7 @@ func (t *Task) again() {
 func (t *Task) leaveJob() {
 	t.Job, t.Node, t.Downloader = "", "", ""
 	t.JoinedAt, t.LeftAt, t.LogSeen = 0, 0, 0
-	t.HeldUntil, t.Retries.NextAt = nil, nil
+	t.HeldUntil, t.Retries.NextAt, t.Removed = nil, nil, nil
 }
 
 // CanPause reports whether the wish to pause can still be followed: not when
