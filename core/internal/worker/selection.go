@@ -193,7 +193,11 @@ func (j *job) forgotSelection(s *downloader.Status) bool {
 	}
 	c := j.wantedFiles()
 	return slices.ContainsFunc(s.Files, func(f downloader.File) bool {
-		return f.Skipped && !isPadding(f.Path) && (c.files == nil || slices.Contains(c.files, f.Index))
+		if !f.Skipped || isPadding(f.Path) {
+			return false
+		}
+		_, wanted := slices.BinarySearch(c.files, f.Index)
+		return wanted || c.files == nil
 	})
 }
 
