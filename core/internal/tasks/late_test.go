@@ -9,19 +9,26 @@ import (
 	"time"
 
 	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/store"
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// lateWorld has a task of alice that was deleted while it ran, and then
-// delivered a file after all.
-func lateWorld(t *testing.T, deleteData bool) (w *world, file string) {
+// deletedWorld has a job whose task, of alice, was deleted while it ran.
+func deletedWorld(t *testing.T, deleteData bool) (*world, *core.Job) {
 	t.Helper()
-	w = newWorld(t)
+	w := newWorld(t)
 	id := w.create(w.alice, "http://h/1")[0].ID
 	job := w.started()
 	if err := w.service.Delete(w.alice, id, deleteData); err != nil {
 		t.Fatal(err)
 	}
+	return w, job
+}
+
+// lateWorld has one that has delivered a file after all.
+func lateWorld(t *testing.T, deleteData bool) (w *world, file string) {
+	t.Helper()
+	w, job := deletedWorld(t, deleteData)
 	file = w.delivered("1")
 	w.report(job, core.JobDone, delivers("1"))
 	return w, file
@@ -61,21 +68,27 @@ func waitGone(t *testing.T, file string) {
 	}
 }
 
+// waitCleared waits until no files have to go any more.
+func (w *world) waitCleared() {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		left, err := w.store.TasksToClear(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("they are to be removed for ever")
+		}
+	}
+}
+
 func TestFilesThatArriveAfterTheDeleteGoToo(t *testing.T) {
 	w, file := lateWorld(t, true)
 	waitGone(t, file)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		left, err := w.store.TasksToClear(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(left) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("they are to be removed for ever")
-		}
-	}
+	w.waitCleared()
 	again := w.delivered("1")
 	w.restart()
 	w.service.Stop()
@@ -94,12 +107,7 @@ func TestFilesOfATaskThatWasDeletedWithoutThemStay(t *testing.T) {
 }
 
 func TestLateFilesGoWhenTheirStorageIsBack(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(w.alice, "http://h/1")[0].ID
-	job := w.started()
-	if err := w.service.Delete(w.alice, id, true); err != nil {
-		t.Fatal(err)
-	}
+	w, job := deletedWorld(t, true)
 	file := w.delivered("1")
 	root := w.reg.storage.Root
 	if err := os.Rename(root, root+".away"); err != nil {
@@ -167,12 +175,7 @@ func TestOfAHeldTaskOnlyWhatComesLaterGoesLater(t *testing.T) {
 }
 
 func TestLateFilesGoAlthoughTheClockWasSetBack(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(w.alice, "http://h/1")[0].ID
-	job := w.started()
-	if err := w.service.Delete(w.alice, id, true); err != nil {
-		t.Fatal(err)
-	}
+	w, job := deletedWorld(t, true)
 	file := w.delivered("1")
 	w.offset.Store(-int64(time.Hour))
 	w.report(job, core.JobDone, delivers("1"))
@@ -181,12 +184,7 @@ func TestLateFilesGoAlthoughTheClockWasSetBack(t *testing.T) {
 
 // A mount point that nothing is mounted at is empty.
 func TestLateFilesGoWhenTheirStorageIsMountedAgain(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(w.alice, "http://h/1")[0].ID
-	job := w.started()
-	if err := w.service.Delete(w.alice, id, true); err != nil {
-		t.Fatal(err)
-	}
+	w, job := deletedWorld(t, true)
 	file := w.delivered("1")
 	root := w.reg.storage.Root
 	if err := errors.Join(os.Rename(root, root+".away"), os.Mkdir(root, 0o755)); err != nil {
@@ -203,12 +201,7 @@ func TestLateFilesGoWhenTheirStorageIsMountedAgain(t *testing.T) {
 }
 
 func TestLateFilesThatStayAreNotTriedWithEachDelete(t *testing.T) {
-	w := newWorld(t)
-	id := w.create(w.alice, "http://h/1")[0].ID
-	job := w.started()
-	if err := w.service.Delete(w.alice, id, true); err != nil {
-		t.Fatal(err)
-	}
+	w, job := deletedWorld(t, true)
 	w.reg.storage.Kind = "rclone"
 	w.reg.set(func(a *answers) { a.keeps = true })
 	w.report(job, core.JobDone, delivers("1"))
@@ -269,4 +262,18 @@ func TestADeleteAtAnUnmountedStorageFails(t *testing.T) {
 	if err := w.service.Delete(w.alice, id, false); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestLateFilesOfWhoIsGoneAreNotTriedForEver(t *testing.T) {
+	w, job := deletedWorld(t, true)
+	w.reg.storage.Kind = "rclone"
+	alice, err := core.IdentityFrom(w.alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.Update(t.Context(), func(tx *store.Tx) error { return tx.DeleteUser(alice.User) }); err != nil {
+		t.Fatal(err)
+	}
+	w.report(job, core.JobDone, delivers("1"))
+	w.waitCleared()
 }

@@ -36,6 +36,7 @@ type Registry interface {
 	// FindTaken returns which names are taken in a folder of a storage.
 	FindTaken(ctx context.Context, node core.NodeID, storage core.StorageID, path string, names []string) ([]string, error)
 	// RemoveFiles removes delivered files from a folder of a storage, and the
-	// folders that they leave empty; what somebody changed since stays.
+	// folders that they leave empty; what somebody changed since stays. With an
+	// error it returns the files that may be there still.
 	RemoveFiles(ctx context.Context, node core.NodeID, storage core.StorageID, path string, files []core.DeliveredFile) (left []core.DeliveredFile, err error)
 }

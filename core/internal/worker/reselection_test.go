@@ -143,3 +143,11 @@ func TestTheLastFileOfAPaddedTorrentCanBeSelected(t *testing.T) {
 		t.Errorf("there are %d files", s.job.fileCount)
 	}
 }
+
+func TestAListWithoutThePaddingAtItsEndTakesNothingBack(t *testing.T) {
+	s := newSelecting(core.Selection{Indexes: []int{0, 3}}, 0, 1, 2, 3)
+	s.job.knowFiles([]downloader.File{{Index: 0, Path: "a"}, {Index: 2, Path: "c"}}, time.Now())
+	if d := s.job.Deliveries[0]; d.Ended || d.Failure != nil {
+		t.Errorf("it fails: %+v", d.Failure)
+	}
+}
