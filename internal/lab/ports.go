@@ -18,7 +18,9 @@ const (
 )
 
 // FreePort returns a port of 127.0.0.1 for a daemon that cannot choose one
-// itself, or has to come back at the same. Nobody listens there now.
+// itself, or has to come back at the same. Nobody listens there now, and until
+// the test ends no other test gets the port, in no process: an abstract socket
+// stands for it.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -27,11 +29,17 @@ func FreePort(t testing.TB) int {
 			t.Fatal(err)
 		}
 		port := lowestPort + int(n.Int64())
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		claim, err := net.Listen("unix", fmt.Sprintf("@haul-lab-port-%d", port))
 		if err != nil {
 			continue
 		}
+		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			_ = claim.Close()
+			continue
+		}
 		_ = l.Close()
+		t.Cleanup(func() { _ = claim.Close() })
 		return port
 	}
 	t.Fatal("no free port on 127.0.0.1")

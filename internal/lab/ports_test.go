@@ -20,3 +20,12 @@ func TestAClosedPortRefusesAndNobodyElseGetsIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAFreePortIsGivenOnce(t *testing.T) {
+	port := FreePort(t)
+	l, err := net.Listen("unix", fmt.Sprintf("@haul-lab-port-%d", port))
+	if err == nil {
+		_ = l.Close()
+		t.Error("another test may get the same port")
+	}
+}
