@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/secret"
@@ -51,8 +52,8 @@ type Store struct {
 	kinds *kinds
 	// damaged has the names of kinds of which a list has left out a record.
 	damaged sync.Map
-	// contended is held by updates that lost to others several times.
-	contended chan struct{}
+	// turns lets tries of Update run together, or one alone; first come, first served.
+	turns *semaphore.Weighted
 }
 
 // New opens the records of a KV: it migrates older ones (after a backup) and
@@ -72,7 +73,7 @@ func open(ctx context.Context, kv KV, o Options, list []migration) (*Store, erro
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Store{kv: kv, box: o.Box, log: o.Logger, now: o.Clock, kinds: newKinds(o.Box), contended: make(chan struct{}, 1)}
+	s := &Store{kv: kv, box: o.Box, log: o.Logger, now: o.Clock, kinds: newKinds(o.Box), turns: semaphore.NewWeighted(alone)}
 	if err := s.migrate(ctx, list); err != nil {
 		return nil, err
 	}

@@ -42,6 +42,17 @@ func open(t testing.TB) *fixture {
 	return f
 }
 
+// elsewhere is the same database as another program would use it.
+func (f *fixture) elsewhere(t testing.TB) *fixture {
+	t.Helper()
+	other := *f
+	var err error
+	if other.Store, err = store.New(t.Context(), f.kv, store.Options{Box: f.box}); err != nil {
+		t.Fatal(err)
+	}
+	return &other
+}
+
 func (f *fixture) openKV(t testing.TB) {
 	t.Helper()
 	var err error

@@ -8,42 +8,44 @@ import (
 	"github.com/haul-dl/haul/sdk/errs"
 )
 
-// Bounds of Update. Most conflicts are over at the second try; after
-// politeAttempts those who still lose go one after the other.
+// Bounds of Update. Most conflicts are over at the second try. Who has lost
+// politeAttempts goes alone, and can lose only to what is not an Update: the
+// creation of tasks, or another program at the same KV.
 const (
-	politeAttempts    = 4
-	contendedAttempts = 16
-	maxPause          = 5 * time.Millisecond
+	politeAttempts = 4
+	aloneAttempts  = 16
+	maxPause       = 5 * time.Millisecond
+)
+
+// The shares of Store.turns that one try takes.
+const (
+	together = 1
+	alone    = 1 << 30
 )
 
 // Update runs fn and makes everything that it did in one transaction, or
 // nothing when fn returns an error. What fn has read must not have changed
 // until then; otherwise fn is run again, so it must have no other effects.
-// When that happens too often, Update fails with errs.Conflict.
+// However long fn takes and however many others change the same, it has its
+// turn: after a few tries it is run while no other Update is.
 //
 // fn must not keep tx, use it from another goroutine, call Update, or wait for
 // anything but the store.
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
-	done, err := s.tryTimes(ctx, fn, politeAttempts)
+	done, err := s.tryTimes(ctx, fn, politeAttempts, together)
 	if done || err != nil {
 		return err
 	}
-	select {
-	case s.contended <- struct{}{}:
-		defer func() { <-s.contended }()
-	case <-ctx.Done():
-		return coded(ctx.Err())
-	}
-	done, err = s.tryTimes(ctx, fn, contendedAttempts)
+	done, err = s.tryTimes(ctx, fn, aloneAttempts, alone)
 	if done || err != nil {
 		return err
 	}
 	return errs.New(errs.Conflict, "Too many others changed the same things at the same time.")
 }
 
-func (s *Store) tryTimes(ctx context.Context, fn func(tx *Tx) error, times int) (done bool, err error) {
+func (s *Store) tryTimes(ctx context.Context, fn func(tx *Tx) error, times int, share int64) (done bool, err error) {
 	for attempt := range times {
-		if done, err = s.try(ctx, fn); done || err != nil {
+		if done, err = s.tryInTurn(ctx, fn, share); done || err != nil {
 			return done, err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -51,6 +53,14 @@ func (s *Store) tryTimes(ctx context.Context, fn func(tx *Tx) error, times int) 
 		}
 	}
 	return false, nil
+}
+
+func (s *Store) tryInTurn(ctx context.Context, fn func(tx *Tx) error, share int64) (bool, error) {
+	if err := s.turns.Acquire(ctx, share); err != nil {
+		return false, coded(err)
+	}
+	defer s.turns.Release(share)
+	return s.try(ctx, fn)
 }
 
 // try reports false when something that fn has read was changed meanwhile.

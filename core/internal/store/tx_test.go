@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/store"
@@ -38,6 +40,46 @@ func TestConcurrentUpdatesOfOneRecordAllCount(t *testing.T) {
 	if j, err := f.Job(t.Context(), "j"); err != nil || j.Revision != workers*each {
 		t.Errorf("got %+v, %v", j, err)
 	}
+}
+
+func TestASlowUpdateIsNotStarvedByQuickOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		f.update(t, func(tx *store.Tx) error { return tx.PutJob(&core.Job{ID: "j"}) })
+		count := func(tx *store.Tx) error {
+			j, err := tx.Job("j")
+			if err != nil {
+				return err
+			}
+			j.Revision++
+			return tx.PutJob(j)
+		}
+		var quick sync.WaitGroup
+		runs := 0
+		f.update(t, func(tx *store.Tx) error {
+			runs++
+			if err := count(tx); err != nil {
+				return err
+			}
+			// Somebody quicker changes the same before this one is done.
+			done := make(chan struct{})
+			quick.Go(func() {
+				defer close(done)
+				if err := f.Update(t.Context(), count); err != nil {
+					t.Error(err)
+				}
+			})
+			select {
+			case <-done:
+			case <-time.After(time.Minute): // the quick one has to wait, at last
+			}
+			return nil
+		})
+		quick.Wait()
+		if j, err := f.Job(t.Context(), "j"); err != nil || int(j.Revision) != runs+1 {
+			t.Errorf("after %d runs: got %+v, %v", runs, j, err)
+		}
+	})
 }
 
 func TestOfTwoWhoMakeWhatIsMissingOneFindsItMade(t *testing.T) {
@@ -76,6 +118,7 @@ func TestOfTwoWhoMakeWhatIsMissingOneFindsItMade(t *testing.T) {
 func TestAnUpdateThatAlwaysLosesEndsAsAConflict(t *testing.T) {
 	f := open(t)
 	f.update(t, func(tx *store.Tx) error { return tx.PutJob(&core.Job{ID: "j"}) })
+	elsewhere := f.elsewhere(t)
 	tries := 0
 	err := f.Update(t.Context(), func(tx *store.Tx) error {
 		tries++
@@ -83,7 +126,7 @@ func TestAnUpdateThatAlwaysLosesEndsAsAConflict(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		f.update(t, func(other *store.Tx) error { return other.PutJob(&core.Job{ID: "j", Revision: int64(tries)}) })
+		elsewhere.update(t, func(other *store.Tx) error { return other.PutJob(&core.Job{ID: "j", Revision: int64(tries)}) })
 		j.Wish = core.JobRemove
 		return tx.PutJob(j)
 	})
@@ -104,6 +147,7 @@ func TestAnErrorOutOfAViewThatNeverWasIsTriedAgain(t *testing.T) {
 	task.Job = "j"
 	f.create(t, task)
 	f.update(t, func(tx *store.Tx) error { return tx.PutJob(&core.Job{ID: "j"}) })
+	elsewhere := f.elsewhere(t)
 	tries := 0
 	f.update(t, func(tx *store.Tx) error {
 		tries++
@@ -111,7 +155,7 @@ func TestAnErrorOutOfAViewThatNeverWasIsTriedAgain(t *testing.T) {
 		if err != nil || seen.Job == "" {
 			return err
 		}
-		f.update(t, func(other *store.Tx) error {
+		elsewhere.update(t, func(other *store.Tx) error {
 			ended := task
 			ended.Job, ended.State = "", core.StateFailed
 			return errors.Join(other.PutTask(&ended), other.DeleteJob("j"))
