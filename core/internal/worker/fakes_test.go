@@ -21,7 +21,9 @@ type fakeHost struct {
 	onChange func(string)
 	// capabilities are those of the plugin, beside its own.
 	capabilities []downloader.Capability
-	tried        atomic.Int32
+	// starting is that of world.
+	starting bool
+	tried    atomic.Int32
 
 	mu        sync.Mutex // guards open and all instances
 	open      map[string]*fakeInstance
@@ -49,6 +51,9 @@ func (h *fakeHost) Plugins() []pluginhost.Plugin {
 	return []pluginhost.Plugin{{Kind: pluginhost.KindDownloader, Description: d, Path: "/plugins/scripted", SHA256: "00"}}
 }
 
+// pluginRuns is the status of a plugin in its first process.
+var pluginRuns = pluginhost.Status{State: pluginhost.StateRunning, PID: 4711, Version: "1.0.0"}
+
 func (h *fakeHost) Open(spec pluginhost.Spec) Instance {
 	in := &fakeInstance{host: h, spec: spec}
 	in.driver, _ = h.plugin.Configure(context.Background(), downloader.Config{
@@ -57,7 +62,10 @@ func (h *fakeHost) Open(spec pluginhost.Spec) Instance {
 	if h.wrap != nil {
 		in.driver = h.wrap(in.driver)
 	}
-	in.status = pluginhost.Status{State: pluginhost.StateRunning, PID: 4711, Version: "1.0.0"}
+	in.status = pluginRuns
+	if h.starting {
+		in.status = pluginhost.Status{State: pluginhost.StateStarting}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.open[spec.ID] != nil {

@@ -35,6 +35,8 @@ type world struct {
 	born func(*Node)
 	// capabilities are those of the plugin, beside its own.
 	capabilities []downloader.Capability
+	// starting lets plugins be on their way until fakeHost.set says otherwise.
+	starting bool
 }
 
 const (
@@ -92,7 +94,7 @@ func (w *world) start(options ...delivery.Option) *running {
 		t: w.t, jobs: map[core.JobID]core.ObservedJob{}, phases: map[core.JobID][]core.JobPhase{},
 		reported: map[core.JobID]int{}, changed: make(chan struct{}, 1),
 	}
-	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, capabilities: w.capabilities, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
+	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, capabilities: w.capabilities, starting: w.starting, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
 	o := Options{
 		Dir: w.dir, KV: w.kv, Box: w.box, Host: r.host, Deliverer: delivery.New(log, options...), Logger: log,
 		Clock: time.Now, HTTPClient: NewHTTPClient(), TorrentLimit: 1 << 20,

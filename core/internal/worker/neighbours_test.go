@@ -341,8 +341,11 @@ func TestWhatIsAddedOnlyToBeRemovedDoesNotLoad(t *testing.T) {
 		rest(2 * time.Second)
 		r.stop()
 		w.kv.fail(nil)
+		w.starting = true
 		r = w.start()
 		r.send(w.full())
+		rest(time.Second)
+		r.host.set(string(downloaderID), pluginRuns) // now that it is known that nobody wants the job
 		rest(5 * time.Second)
 		if add := o.lastAdd(); len(o.adds) != 2 || !add.Paused || len(w.plugin.Jobs()) > 0 {
 			t.Errorf("%d adds, the last paused: %t; at the daemon: %v", len(o.adds), add.Paused, w.plugin.Jobs())
