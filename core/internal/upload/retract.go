@@ -31,7 +31,10 @@ func (u *Uploader) Retract(ctx context.Context, job delivery.Job, p delivery.Pla
 	if x.source, err = os.OpenRoot(job.Source); err == nil {
 		defer x.source.Close()
 	}
-	return errors.Join(x.collect(ctx, x.retractFile), x.removeFolders(ctx))
+	if err = x.collect(ctx, x.retractFile); err != nil && concernsAll(err) {
+		return err
+	}
+	return errors.Join(err, x.removeFolders(ctx))
 }
 
 // Discard removes what files that have not arrived may have left at the storage,
@@ -50,6 +53,11 @@ func (u *Uploader) Discard(job delivery.Job, p delivery.Plan) error {
 		if up.Done {
 			return nil
 		}
+		release, _ := x.claims.tryClaim(x.job.Storage, x.path(up.As))
+		if release == nil {
+			return nil // what is there is somebody else's by now
+		}
+		defer release()
 		there, err := x.find(ctx, x.path(up.As))
 		if err != nil || there != nil {
 			return err
@@ -86,6 +94,11 @@ func (x *execution) retractFile(ctx context.Context, u *delivery.Upload) error {
 	if u.Skipped || u.Taken || u.Refused {
 		return nil // what has that name is not ours
 	}
+	release, _ := x.claims.tryClaim(x.job.Storage, x.path(u.As))
+	if release == nil {
+		return nil // somebody puts another one
+	}
+	defer release()
 	there, err := x.find(ctx, x.path(u.As))
 	if err != nil {
 		return err
@@ -94,12 +107,12 @@ func (x *execution) retractFile(ctx context.Context, u *delivery.Upload) error {
 	case there == nil && u.Done:
 		return nil
 	case there == nil:
-	case u.Done && (there.Dir || there.Size != u.Size || contradicts(there, u.Hash)):
+	case u.Done && (x.claims.isAnothers(x.job.Storage, x.path(u.As), x.job.Task) || there.Dir || there.Size != u.Size || contradicts(there, u.Hash)):
 		return nil // somebody has replaced it
 	case !u.Done:
 		_, ours, err := x.ours(u, there)
 		if err != nil || !ours {
-			return nil //nolint:nilerr // what cannot be recognised stays
+			return nil // what cannot be recognised stays
 		}
 	}
 	return x.remove(ctx, u.As)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/storage"
 )
@@ -38,7 +39,11 @@ func (x *execution) send(ctx context.Context, u delivery.Upload) outcome {
 		return outcome{err: err}
 	}
 	defer release()
-	return x.tries(ctx, func(try int) outcome { return x.sendOnce(ctx, &u, x.resumed || try > 0 || u.Lost > 0) })
+	o := x.tries(ctx, func(try int) outcome { return x.sendOnce(ctx, &u, x.resumed || try > 0 || u.Lost > 0) })
+	if o.err == nil && !o.skipped && !o.taken && !o.refused {
+		x.claims.wasPut(x.job.Storage, x.path(u.As), x.job.Task)
+	}
+	return o
 }
 
 // tries calls fn with a slot until its outcome is final.
@@ -115,11 +120,13 @@ func (x *execution) put(ctx context.Context, u *delivery.Upload, c *content, m *
 	defer stall.Stop()
 	moves := func() { stall.Reset(stallTimeout) }
 	c.moves = moves
+	failpoint.Hit("upload.before-put")
 	obj, err := x.Put(watched, storage.PutRequest{
 		Path: x.path(u.As), Size: u.Size, ModTime: c.info.ModTime(), Content: c,
 		Overwrite: policy(x.job) == core.ConflictOverwrite,
 		Progress:  func(done int64) { moves(); m.set(done) },
 	})
+	failpoint.Hit("upload.after-put")
 	if err != nil && errors.Is(context.Cause(watched), stalled) {
 		err = stalled
 	}
@@ -183,24 +190,28 @@ func (x *execution) conflict(u *delivery.Upload) outcome {
 // lost: by its hash, else by its time, else by its size where nothing had the
 // name before.
 func (x *execution) ours(u *delivery.Upload, there *storage.Object) (hash string, ours bool, err error) {
-	if want := x.path(u.As); there.Path != want && strings.EqualFold(there.Path, want) {
+	want := x.path(u.As)
+	if there.Path != want && strings.EqualFold(there.Path, want) {
 		return "", false, nil // that is "a", and this is "A", at a storage that has one of them
+	}
+	if x.claims.isAnothers(x.job.Storage, want, x.job.Task) {
+		return "", false, nil
 	}
 	if x.source == nil || there.Dir || there.Size != u.Size || contradicts(there, u.Hash) {
 		return "", false, nil
 	}
-	want := strongest(there)
-	c, err := openContent(x.source, u, want)
+	by := strongest(there)
+	c, err := openContent(x.source, u, by)
 	if err != nil {
 		return "", false, err
 	}
-	if want != noAlgorithm {
+	if by != noAlgorithm {
 		_, err = io.Copy(io.Discard, c)
 	}
 	if _, sourceErr := c.end(); sourceErr != nil || err != nil {
 		return "", false, errors.Join(sourceErr, err)
 	}
-	if want != noAlgorithm {
+	if by != noAlgorithm {
 		hash, ours = c.sums.compare(there)
 		return hash, ours, nil
 	}
