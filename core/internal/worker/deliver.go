@@ -19,7 +19,12 @@ const progressEvery = 500 * time.Millisecond
 
 // storageChanged tries at once what a storage has held.
 func (n *Node) storageChanged(id core.StorageID) {
+	n.retryRemnants(id)
 	for _, j := range n.jobs {
+		if j.Ending != 0 && !j.untidy.IsZero() {
+			j.retry = retry{}
+			n.touch(j)
+		}
 		for _, d := range j.Deliveries {
 			if d.Failure != nil && d.open() && d.Want.Storage == id {
 				d.retry = retry{}
@@ -199,23 +204,30 @@ func (n *Node) ask(ctx context.Context, e event, reply <-chan error) error {
 func errStopped() error { return errs.New(errs.NodeOffline, "The node is being stopped.") }
 
 // remover returns a function that removes a job at its downloader, and then
-// its directory.
+// its directory. What it has at storages goes before: it is recognised by the data.
 func (n *Node) remover(j *job, s *step) func(context.Context) stepDone {
 	id := j.Job.ID
 	forget := func(context.Context) error { return nil }
 	if s.back != nil {
 		forget = n.forgetter(j, s.back)
 	}
-	tidy := n.clearer(j)
+	local, remote := n.allBegun(j)
+	patient := j.untidy.IsZero() || time.Since(j.untidy) < tidyFor
 	return func(ctx context.Context) stepDone {
+		left, err := n.undoAll(ctx, remote, patient)
+		if err != nil {
+			return stepDone{err: err}
+		}
 		if err := forget(ctx); err != nil {
 			return stepDone{err: err}
 		}
-		tidy(ctx)
+		if _, err := n.undoAll(ctx, local, false); err != nil {
+			return stepDone{err: err}
+		}
 		if err := n.dirs.remove(id); err != nil {
 			return stepDone{err: nodeError{errs.Wrap(err, errs.PathNotWritable, "The job's folder cannot be removed.")}}
 		}
-		return stepDone{}
+		return stepDone{left: left}
 	}
 }
 

@@ -90,6 +90,14 @@ func (d *deliveryRecord) comeBack(tooLate bool) {
 	d.Ended, d.Refused = false, tooLate
 }
 
+// place returns the storage that the next step of the delivery concerns.
+func (d *deliveryRecord) place() core.StorageID {
+	if d.Plan != nil {
+		return d.Target.Storage
+	}
+	return d.Want.Storage
+}
+
 // copies reports whether the delivery is under way and leaves the data alone: it
 // needs not wait for what others want beside that.
 func (d *deliveryRecord) copies() bool { return d.Plan != nil && d.Data != delivery.DataMove }

@@ -74,6 +74,8 @@ type stepDone struct {
 	forSpace bool
 	// Of a release: what it was asked for by.
 	rechecks int
+	// Of a removal: what stays at storages.
+	left []*remnant
 }
 
 // planLearnt is a plan that an execution wants to be stored.

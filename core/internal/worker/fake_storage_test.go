@@ -27,8 +27,15 @@ func (h *fakeHost) OpenStorage(spec pluginhost.StorageSpec) StorageInstance {
 	}
 	var settings scriptedstorage.Settings
 	err := json.Unmarshal(spec.Settings, &settings)
-	in := &fakeStorage{Storage: scriptedstorage.New(settings), host: h, spec: spec}
+	kept := spec.ID + string(spec.Settings)
+	if h.kept[kept] == nil {
+		h.kept[kept] = scriptedstorage.New(settings)
+	}
+	in := &fakeStorage{Storage: h.kept[kept], host: h, spec: spec}
 	in.status = pluginhost.Status{State: pluginhost.StateRunning, PID: 4712, Version: "1.0.0"}
+	if h.starting {
+		in.status = pluginhost.Status{State: pluginhost.StateStarting}
+	}
 	if err != nil || spec.Plugin != "scripted" {
 		in.status = pluginhost.Status{State: pluginhost.StateFailed, Err: errs.New(errs.PluginMissing, "There is no plugin %q.", spec.Plugin)}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/errs"
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
+	"github.com/haul-dl/haul/sdk/plugintest/scriptedstorage"
 )
 
 // fakeHost runs scripted plugins in this process.
@@ -28,9 +29,9 @@ type fakeHost struct {
 	mu        sync.Mutex // guards open and all instances
 	open      map[string]*fakeInstance
 	discarded []string
-	// storages are the running ones; what is in them outlives a restart of their
-	// plugin.
-	storages map[string]*fakeStorage
+	storages  map[string]*fakeStorage // the running ones
+	// kept is that of world.
+	kept map[string]*scriptedstorage.Storage
 }
 
 type fakeInstance struct {

@@ -13,12 +13,15 @@ type guards struct {
 	space   spaceGuard
 	clock   clockGuard
 	orphans orphanGuard
+	// remnants are what deliveries have left behind, by their ids.
+	remnants remnantGuard
 }
 
 func newGuards(o *Options) guards {
 	return guards{
-		space:   spaceGuard{measure: o.FreeSpace, minFree: o.MinFree, metrics: newSpaceMetrics(o.Registerer)},
-		orphans: newOrphanGuard(o),
+		space:    spaceGuard{measure: o.FreeSpace, minFree: o.MinFree, metrics: newSpaceMetrics(o.Registerer)},
+		orphans:  newOrphanGuard(o),
+		remnants: remnantGuard{known: map[string]*remnant{}},
 	}
 }
 
@@ -27,6 +30,7 @@ func (n *Node) guard(now time.Time) {
 	n.guardClock(now)
 	n.guardSpace(now)
 	n.guardOrphans(now)
+	n.guardRemnants(now)
 }
 
 // onGuardEvent takes in what a guard has found.
@@ -40,6 +44,8 @@ func (n *Node) onGuardEvent(e event) {
 		n.onJobsListed(e)
 	case orphansRemoved:
 		n.onOrphansRemoved(e)
+	case remnantDone:
+		n.onRemnantDone(e)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/store/bolt"
 	"github.com/haul-dl/haul/sdk/downloader"
 	"github.com/haul-dl/haul/sdk/plugintest/scripted"
+	"github.com/haul-dl/haul/sdk/plugintest/scriptedstorage"
 )
 
 // world is what outlives a node: its disk, and the daemon.
@@ -35,6 +36,8 @@ type world struct {
 	born func(*Node)
 	// capabilities are those of the plugin, beside its own.
 	capabilities []downloader.Capability
+	// kept is what the storages hold, by their ids and settings.
+	kept map[string]*scriptedstorage.Storage
 	// starting lets plugins be on their way until fakeHost.set says otherwise.
 	starting bool
 }
@@ -46,7 +49,7 @@ const (
 
 func newWorld(t *testing.T, o scripted.Options) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), root: t.TempDir(), plugin: scripted.New(o)}
+	w := &world{t: t, dir: t.TempDir(), root: t.TempDir(), plugin: scripted.New(o), kept: map[string]*scriptedstorage.Storage{}}
 	db, err := bolt.Open(filepath.Join(w.dir, "journal.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +97,7 @@ func (w *world) start(options ...delivery.Option) *running {
 		t: w.t, jobs: map[core.JobID]core.ObservedJob{}, phases: map[core.JobID][]core.JobPhase{},
 		reported: map[core.JobID]int{}, changed: make(chan struct{}, 1),
 	}
-	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, capabilities: w.capabilities, starting: w.starting, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
+	r.host = &fakeHost{plugin: w.plugin, wrap: w.wrap, capabilities: w.capabilities, starting: w.starting, kept: w.kept, open: map[string]*fakeInstance{}, onChange: func(id string) { r.InstanceChanged(id) }}
 	o := Options{
 		Dir: w.dir, KV: w.kv, Box: w.box, Host: r.host, Deliverer: delivery.New(log, options...), Logger: log,
 		Clock: time.Now, HTTPClient: NewHTTPClient(), TorrentLimit: 1 << 20,

@@ -18,6 +18,7 @@ import (
 //	downloader/<id>   downloaderRecord
 //	storage/<id>      storageRecord
 //	orphan/<kind>/…   orphan
+//	remnant/<id>      remnant
 //
 // A record is a version byte and JSON.
 const (
@@ -26,6 +27,7 @@ const (
 	keyDownloader = "downloader/"
 	keyStorage    = "storage/"
 	keyOrphan     = "orphan/"
+	keyRemnant    = "remnant/"
 
 	recordVersion = 1
 )
@@ -155,6 +157,9 @@ func (n *Node) load(ctx context.Context) error {
 		n.log.Error("a record of the journal cannot be read", "record", kind+id, "err", err)
 	}
 	if err := n.loadOrphans(ctx); err != nil {
+		return err
+	}
+	if err := n.loadRemnants(ctx); err != nil {
 		return err
 	}
 	err := n.journal.each(ctx, keyStorage, func(id string, value []byte) error {

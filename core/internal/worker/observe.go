@@ -164,6 +164,11 @@ func (n *Node) waitingFor(j *job, d *deliveryRecord, phase core.JobPhase, ofJob 
 		return nil
 	case phase == core.JobPaused && d.Want.Paused && (j.dataIsThere() || j.Job.Wish != core.JobPause):
 		return nil // for this task it stands still, whatever the job does
+	}
+	if w := n.waitingForStorage(j, d); w != nil {
+		return w
+	}
+	switch {
 	case phase == core.JobHeld:
 		return n.waitingHeld(j, d)
 	case d.open() && d.Plan == nil && j.dataIsThere() && j.another(d):

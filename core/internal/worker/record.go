@@ -128,6 +128,10 @@ type job struct {
 	// sentAt is when somebody last took a byte.
 	sentAt time.Time
 
+	// untidy is when the job could not be removed for the first time because a
+	// storage was down that has something of it.
+	untidy time.Time
+
 	step   *step // of the job itself under way, nil when none
 	queued *pool // where it waits for a step
 	retry  retry

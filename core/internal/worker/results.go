@@ -179,6 +179,9 @@ func (n *Node) onFilesAsked(e filesAsked) {
 func (n *Node) onRemoved(j *job, e stepDone) {
 	switch b := e.step.back; {
 	case e.err == nil:
+		for _, r := range e.left {
+			n.noteRemnant(r)
+		}
 		j.Phase, j.Ending = j.Ending, 0
 		j.Ref, j.Files, j.retry, j.waiting = nil, nil, retry{}, nil
 		j.choice = nil
@@ -190,6 +193,11 @@ func (n *Node) onRemoved(j *job, e stepDone) {
 	case isNodeError(e.err):
 		j.again(e.err)
 	case scopeOf(e.err) == scopeGivenUp:
+	case isUntidy(e.err):
+		if j.untidy.IsZero() {
+			j.untidy = time.Now()
+		}
+		j.again(e.err)
 	case scopeOf(e.err) == scopeDownloader:
 		n.troubled(j, b, e)
 	default:

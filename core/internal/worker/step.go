@@ -3,6 +3,7 @@ package worker
 import (
 	"container/heap"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/haul-dl/haul/core/internal/delivery"
 	"github.com/haul-dl/haul/core/internal/failpoint"
 	"github.com/haul-dl/haul/sdk/downloader"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // How many steps of each kind run at once; those at a downloader are bounded by
@@ -201,6 +203,28 @@ func (j *job) wantsOf(d *deliveryRecord) (kind stepKind, at time.Time) {
 	return stepDeliver, d.retry.at
 }
 
+// wantsOf returns the step that a delivery needs, and when it is due, unless it
+// waits for its storage.
+func (n *Node) wantsOf(j *job, d *deliveryRecord) (kind stepKind, at time.Time) {
+	if n.waitingForStorage(j, d) != nil {
+		return stepNone, at
+	}
+	return j.wantsOf(d)
+}
+
+// waitingForStorage says that a delivery waits for the plugin of its storage; nil
+// where it does not.
+func (n *Node) waitingForStorage(j *job, d *deliveryRecord) *core.Waiting {
+	k := n.storages[d.place()]
+	if k == nil || !k.starting() || d.step != nil {
+		return nil
+	}
+	if kind, _ := j.wantsOf(d); kind == stepNone {
+		return nil
+	}
+	return &core.Waiting{Code: errs.PluginStarting, Message: fmt.Sprintf("The plugin of storage %s is starting.", k.want.Name)}
+}
+
 // another reports whether another delivery to the same folder is under way:
 // which of them a file with the data's inode belongs to could not be told.
 func (j *job) another(d *deliveryRecord) bool {
@@ -241,7 +265,7 @@ func (n *Node) advanceDelivery(j *job, d *deliveryRecord, now time.Time) {
 		}
 		return
 	}
-	kind, at := j.wantsOf(d)
+	kind, at := n.wantsOf(j, d)
 	if kind == stepNone {
 		return
 	}
@@ -342,7 +366,7 @@ func (n *Node) pumpDelivery(j *job, d *deliveryRecord, p *pool, now time.Time) {
 		return
 	}
 	d.queued = nil
-	kind, at := j.wantsOf(d)
+	kind, at := n.wantsOf(j, d)
 	if d.step != nil || kind == stepNone || at.After(now) {
 		n.touchLater(j)
 		return

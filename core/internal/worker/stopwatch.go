@@ -89,6 +89,7 @@ func (n *Node) guardClock(now time.Time) {
 		}
 	}
 	n.rebaseOrphans(now, wall)
+	n.rebaseRemnants(now, wall)
 }
 
 // shiftTimes moves the stamps of a wall clock that was set anew along with it:

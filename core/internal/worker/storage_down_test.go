@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,8 @@ type downHost struct {
 	*fakeHost
 	down  *atomic.Bool
 	tests *atomic.Int64
+	// removed are names that were to be removed while it was not.
+	removed *sync.Map
 }
 
 func (h downHost) OpenStorage(spec pluginhost.StorageSpec) StorageInstance {
@@ -51,6 +54,14 @@ func (d downDriver) Stat(ctx context.Context, path string) (storage.Object, erro
 	return d.Driver.Stat(ctx, path)
 }
 
+func (d downDriver) Remove(ctx context.Context, path string) error {
+	if err := d.trouble(); err != nil {
+		return err
+	}
+	d.host.removed.Store(path, true)
+	return d.Driver.Remove(ctx, path)
+}
+
 func (d downDriver) Test(ctx context.Context) (downloader.TestResult, error) {
 	d.host.tests.Add(1)
 	if err := d.trouble(); err != nil {
@@ -59,20 +70,27 @@ func (d downDriver) Test(ctx context.Context) (downloader.TestResult, error) {
 	return d.Driver.Test(ctx)
 }
 
+// canBeDown lets the storages of a world be down while down is set.
+func (w *world) canBeDown(down *atomic.Bool, tests *atomic.Int64) (removed *sync.Map) {
+	removed = new(sync.Map)
+	w.change = func(o *Options) {
+		uploads(o)
+		fake, ok := o.Host.(*fakeHost)
+		if !ok {
+			w.t.Fatalf("got %T", o.Host)
+		}
+		o.Host = downHost{fake, down, tests, removed}
+	}
+	return removed
+}
+
 func TestFilesGoOnSoonAfterTheirStorageIsBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := orderlyWorld(t)
 		var down atomic.Bool
 		var tests atomic.Int64
-		w.change = func(o *Options) {
-			uploads(o)
-			fake, ok := o.Host.(*fakeHost)
-			if !ok {
-				t.Fatalf("got %T", o.Host)
-			}
-			o.Host = downHost{fake, &down, &tests}
-		}
+		w.canBeDown(&down, &tests)
 		r := w.start()
 		j, o := toCloud(), w.withCloud(cloud(`{}`, 1))
 		o.Jobs = []core.DesiredJob{j}

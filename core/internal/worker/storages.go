@@ -52,6 +52,9 @@ func (k *depot) running() bool {
 		(k.status.State == pluginhost.StateRunning || k.status.State == pluginhost.StateDegraded)
 }
 
+// starting reports whether calls will make sense in a moment.
+func (k *depot) starting() bool { return !k.running() && !k.removed && k.status.Err == nil }
+
 func storageSpec(s core.DesiredStorage) pluginhost.StorageSpec {
 	return pluginhost.StorageSpec{ID: string(s.ID), Name: s.Name, Plugin: string(s.Kind), Settings: s.Settings}
 }
@@ -122,6 +125,7 @@ func (n *Node) dropStorage(id core.StorageID) {
 		return
 	}
 	k.removed = true
+	n.touchStorage(id)
 	n.pending.delete(keyStorage + string(id))
 	n.storagesDirty = true
 	if k.inst == nil {
@@ -199,16 +203,31 @@ func (n *Node) lookAtStorage(k *depot) {
 		// A new process: whatever was wrong with the old one is past.
 		k.testedAt, k.lookAt = time.Time{}, time.Time{}
 		n.setStorageHealth(k, core.HealthStarting, nil)
+		n.touchStorage(k.want.ID)
 	case k.status.State == pluginhost.StateDegraded:
 		n.setStorageHealth(k, core.HealthDegraded, k.status.Err)
 	case k.running() && was.State == pluginhost.StateDegraded:
 		n.setStorageHealth(k, core.HealthOK, nil)
 	case !k.running() && k.status.Err != nil:
 		n.setStorageHealth(k, core.HealthFailed, k.status.Err)
+		n.touchStorage(k.want.ID)
 	case !k.running():
 		n.setStorageHealth(k, core.HealthStarting, nil)
 	}
 	n.storagesDirty = true
+}
+
+// touchStorage has the jobs looked at that wait for a storage's plugin to start.
+func (n *Node) touchStorage(id core.StorageID) {
+	n.remnants.lookAt = time.Time{}
+	for _, j := range n.jobs {
+		for _, d := range j.Deliveries {
+			if !d.Done && d.place() == id {
+				n.touch(j)
+				n.dirty[j.Job.ID] = struct{}{}
+			}
+		}
+	}
 }
 
 // setStorageHealth notes how a storage fares. What it has held is tried at once

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/haul-dl/haul/core"
@@ -33,28 +34,72 @@ func (n *Node) undoer(j *job, d *deliveryRecord, job *delivery.Job) func(context
 	}
 }
 
-// clearer undoes what was done of deliveries that will not be finished.
-func (n *Node) clearer(j *job) func(context.Context) {
-	type begun struct {
-		task core.TaskID
-		undo func(context.Context) error
-	}
-	var all []begun
+// tidyFor is how long a job that ends waits for a storage which has something of
+// it, such as one whose plugin is starting.
+const tidyFor = time.Minute
+
+// untidyError is trouble of a storage from which something has to be removed.
+type untidyError struct{ error }
+
+func (e untidyError) Unwrap() error { return e.error }
+
+func isUntidy(err error) bool {
+	_, ok := errors.AsType[untidyError](err)
+	return ok
+}
+
+// begun is a delivery that will not be finished.
+type begun struct {
+	task core.TaskID
+	undo func(context.Context) error
+	// left is what stays of it where it cannot be undone; nil of a local folder.
+	left *remnant
+}
+
+// allBegun lists those of a job, apart by where they go.
+func (n *Node) allBegun(j *job) (local, remote []begun) {
 	for _, d := range j.Deliveries {
 		if d.Done || d.Plan == nil {
 			continue
 		}
-		if job, err := n.deliveryJob(j, d, d.Target, d.Data); err == nil {
-			all = append(all, begun{d.Want.Task, n.undoer(j, d, &job)})
+		job, err := n.deliveryJob(j, d, d.Target, d.Data)
+		if errs.Is(err, errs.StorageMissing) {
+			continue
+		}
+		b := begun{task: d.Want.Task, undo: n.undoer(j, d, &job)}
+		switch {
+		case err != nil:
+			b.undo = func(context.Context) error { return err }
+			fallthrough
+		case job.Remote != nil:
+			b.left = newRemnant(d)
+			remote = append(remote, b)
+		default:
+			local = append(local, b)
 		}
 	}
-	return func(ctx context.Context) {
-		for _, d := range all {
-			if err := d.undo(ctx); err != nil {
-				n.log.Warn("parts of a delivery may stay", "task", d.task, "code", errs.CodeOf(err))
-			}
+	return local, remote
+}
+
+// undoAll undoes what was done of deliveries, and returns what stays. While patient
+// it fails where a storage is down.
+func (n *Node) undoAll(ctx context.Context, all []begun, patient bool) (left []*remnant, err error) {
+	for _, b := range all {
+		err := b.undo(ctx)
+		switch {
+		case err == nil:
+			continue
+		case scopeOf(err) == scopeGivenUp:
+			return nil, err
+		case b.left != nil && patient && isStorageDown(err) && !errs.Is(err, errs.DeadlineExceeded):
+			return nil, untidyError{err} // one that hangs would keep others waiting, too
+		}
+		n.log.Warn("parts of a delivery may stay", "task", b.task, "code", errs.CodeOf(err))
+		if b.left != nil {
+			left = append(left, b.left)
 		}
 	}
+	return left, nil
 }
 
 func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
@@ -67,6 +112,9 @@ func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
 	}
 	if e.err != nil {
 		n.log.Warn("parts of a delivery may stay", "task", d.Want.Task, "code", errs.CodeOf(e.err))
+		if n.isRemote(d.Target.Storage) {
+			n.noteRemnant(newRemnant(d))
+		}
 	}
 	d.Plan, d.Target, d.Files, d.Failed = nil, target{}, nil, nil
 	d.taken, d.retry, d.undo, d.progress, d.filesDone = false, retry{}, retry{}, 0, 0

@@ -1,0 +1,240 @@
+package worker
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/haul-dl/haul/core"
+	"github.com/haul-dl/haul/core/internal/pluginhost"
+	"github.com/haul-dl/haul/sdk/errs"
+)
+
+// halfDone is a node whose cloud has taken some of ann's files, and no more.
+type halfDone struct {
+	*world
+	r   *running
+	job core.DesiredJob
+	ann core.TaskID
+	// down lets the cloud be down; removed are the names that it was asked to remove.
+	down    atomic.Bool
+	removed *sync.Map
+	// arrived is what the cloud has, missing what it has not.
+	arrived []string
+	missing string
+}
+
+func leftHalfDone(t *testing.T, fn func(t *testing.T, h *halfDone)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := &halfDone{}
+		h.world, _ = orderlyWorld(t)
+		h.removed = h.canBeDown(&h.down, new(atomic.Int64))
+		h.r = h.start()
+		h.job, h.ann = forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
+		h.r.send(h.toCloud(h.job))
+		rest(2 * time.Second)
+		h.finishABC(h.job.ID)
+		rest(time.Minute)
+		h.arrived = h.inCloud()
+		for _, name := range []string{"ann/a", "ann/b", "ann/c"} {
+			if !slices.Contains(h.arrived, name) {
+				h.missing = name
+			}
+		}
+		if d := h.r.part(h.job.ID, h.ann); d.Phase != core.JobHeld || len(h.arrived) == 0 || h.missing == "" {
+			t.Fatalf("not held half done: %+v, the cloud has %v", d, h.arrived)
+		}
+		fn(t, h)
+		h.r.stop()
+	})
+}
+
+// toCloud are full orders for jobs, with a cloud that two of their three files
+// fit in.
+func (h *halfDone) toCloud(jobs ...core.DesiredJob) *core.Orders {
+	o := h.withCloud(cloud(`{"capacity":4}`, 1))
+	o.Jobs = jobs
+	return o
+}
+
+func (h *halfDone) inCloud() []string { return h.r.host.storage(string(cloudID)).Names() }
+
+// partsRemoved reports whether the parts of the missing file were removed.
+func (h *halfDone) partsRemoved() bool {
+	_, ok := h.removed.Load(h.missing)
+	return ok
+}
+
+// assertCleared checks that nothing is left to do.
+func (h *halfDone) assertCleared() {
+	h.t.Helper()
+	if keys := h.keys(keyRemnant); len(keys) > 0 || !h.partsRemoved() {
+		h.t.Errorf("removed: %t; the journal has %v", h.partsRemoved(), keys)
+	}
+}
+
+func TestACanceledTaskLeavesNothingAtAStorageThatIsAwayForAMoment(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.send(canceled(h.job))
+		rest(tidyFor / 2)
+		if o := h.r.job(h.job.ID); o.Phase.Ended() {
+			t.Fatalf("while it is away: %+v", o)
+		}
+		h.down.Store(false)
+		rest(time.Minute)
+		if o := h.r.job(h.job.ID); o.Phase != core.JobRemoved || len(h.inCloud()) > 0 {
+			t.Errorf("%v, and the cloud has %v", o.Phase, h.inCloud())
+		}
+	})
+}
+
+func TestACanceledTaskDoesNotWaitForAStorageThatStaysAway(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.send(canceled(h.job))
+		rest(3 * tidyFor)
+		if o := h.r.job(h.job.ID); o.Phase != core.JobRemoved {
+			t.Fatalf("while it is away: %+v", o)
+		}
+		rest(5 * time.Hour)
+		h.down.Store(false)
+		rest(2 * lastHeldPause)
+		h.assertCleared()
+		if got := h.inCloud(); !slices.Equal(got, h.arrived) {
+			t.Errorf("the cloud has %v, whole files were %v", got, h.arrived)
+		}
+	})
+}
+
+func TestARestartDoesNotForgetWhatIsLeftAtAStorage(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.send(canceled(h.job))
+		rest(3 * tidyFor)
+		h.r.stop()
+		h.r = h.start()
+		h.r.send(h.toCloud())
+		rest(time.Hour)
+		if len(h.keys(keyRemnant)) != 1 {
+			t.Errorf("the journal has %v", h.keys(keyRemnant))
+		}
+		h.down.Store(false)
+		rest(2 * lastHeldPause)
+		h.assertCleared()
+	})
+}
+
+func TestWhatIsLeftAtAStorageIsGivenUpAtLast(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.send(canceled(h.job))
+		rest(remnantsFor - time.Hour)
+		if len(h.keys(keyRemnant)) != 1 {
+			t.Errorf("given up too early: %v", h.keys(keyRemnant))
+		}
+		rest(2 * time.Hour)
+		if keys := h.keys(keyRemnant); len(keys) > 0 {
+			t.Errorf("the journal has %v", keys)
+		}
+	})
+}
+
+func TestWhatIsLeftAtADeletedStorageIsForgotten(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.send(canceled(h.job))
+		rest(3 * tidyFor)
+		h.r.send(&core.Orders{AllStorages: true, Storages: h.full().Storages})
+		rest(time.Minute)
+		if keys := h.keys(keyRemnant); len(keys) > 0 {
+			t.Errorf("the journal has %v", keys)
+		}
+	})
+}
+
+func TestFilesThatAreSentElsewhereLeaveNoPartsBehind(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.change(h.world, &h.job, func(d *core.DesiredJob) { d.Deliveries[0].Storage = storageID })
+		rest(time.Minute)
+		h.assertIn("ann", "a", "b", "c")
+		if o := h.r.job(h.job.ID); o.Phase != core.JobDone {
+			t.Errorf("elsewhere: %+v", o)
+		}
+		h.down.Store(false)
+		rest(2 * lastHeldPause)
+		h.assertCleared()
+	})
+}
+
+func TestWhoLeavesASharedJobLeavesNoPartsBehind(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		job, bob := joined(h.job, "bob", nil)
+		h.r.order(h.world, job)
+		h.down.Store(true)
+		job.Leave(h.ann)
+		h.r.order(h.world, job)
+		rest(3 * tidyFor)
+		if o := h.r.job(job.ID); o.Phase != core.JobDone || !h.r.part(job.ID, bob).Done {
+			t.Errorf("%+v", o)
+		}
+		h.down.Store(false)
+		rest(2 * lastHeldPause)
+		h.assertCleared()
+	})
+}
+
+func TestFilesWaitForTheStartOfTheirStoragesPlugin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := orderlyWorld(t)
+		w.change = uploads
+		w.starting = true
+		r := w.start()
+		job, ann := forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
+		o := w.withCloud(cloud(`{}`, 1))
+		o.Jobs = []core.DesiredJob{job}
+		r.send(o)
+		r.host.set(string(downloaderID), pluginRuns)
+		rest(2 * time.Second)
+		w.finishABC(job.ID)
+		rest(time.Minute)
+		if d := r.part(job.ID, ann); d.Phase != core.JobDownloaded || d.Waiting == nil || d.Waiting.Code != errs.PluginStarting {
+			t.Errorf("while it starts: %+v", d)
+		}
+		r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateRunning, PID: 4712})
+		rest(time.Second)
+		if d := r.part(job.ID, ann); !d.Done || len(r.host.storage(string(cloudID)).Names()) != 3 {
+			t.Errorf("%+v", d)
+		}
+		r.stop()
+	})
+}
+
+func TestFilesAreHeldWhereTheirStoragesPluginDoesNotStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := orderlyWorld(t)
+		w.change = uploads
+		w.starting = true
+		r := w.start()
+		job, ann := forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
+		o := w.withCloud(cloud(`{}`, 1))
+		o.Jobs = []core.DesiredJob{job}
+		r.send(o)
+		r.host.set(string(downloaderID), pluginRuns)
+		rest(2 * time.Second)
+		w.finishABC(job.ID)
+		rest(time.Minute)
+		crashed := errs.New(errs.PluginCrashed, "It is gone.")
+		r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateBackingOff, Err: crashed})
+		rest(time.Second)
+		if d := r.part(job.ID, ann); d.Phase == core.JobDownloaded {
+			t.Errorf("it waits on: %+v", d)
+		}
+		r.stop()
+	})
+}
