@@ -13,23 +13,33 @@ import (
 // binaries are what is under test.
 type binaries struct{ haul, plugins string }
 
-// buildAll builds haul with failpoints, and the plugins.
+// buildAll builds haul with failpoints, and the plugins. That of storages has
+// what the tests of its module compile, too.
 func buildAll(t *testing.T) binaries {
 	t.Helper()
 	dir := t.TempDir()
 	b := binaries{haul: filepath.Join(dir, "haul"), plugins: filepath.Join(dir, "plugins")}
 	goBuild(t, b.haul, "core/cmd/haul", "-tags=failpoint")
-	for _, name := range []string{"aria2", "qbittorrent"} {
+	for _, name := range []string{"aria2", "qbittorrent", "transmission"} {
 		goBuild(t, filepath.Join(b.plugins, "haul-downloader-"+name), "plugins/"+name)
 	}
+	cmd := exec.Command("go", "build", "-o", filepath.Join(b.plugins, "haul-storage-rclone"), ".")
+	cmd.Dir = "../../storages/rclone"
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false -trimpath -tags=few")
+	run(t, cmd)
 	return b
 }
 
 func goBuild(t *testing.T, out, dir string, args ...string) {
 	t.Helper()
 	args = append(append([]string{"build", "-o", out}, args...), "github.com/haul-dl/haul/"+dir)
-	if msg, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", dir, err, msg)
+	run(t, exec.Command("go", args...))
+}
+
+func run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v in %q: %v\n%s", cmd.Args, cmd.Dir, err, msg)
 	}
 }
 

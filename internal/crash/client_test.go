@@ -104,13 +104,19 @@ func (f form) encode() (io.Reader, string, error) {
 	return &b, w.FormDataContentType(), w.Close()
 }
 
+// place is a folder of a user.
+type place struct {
+	Storage string `json:"storage"`
+	Path    string `json:"path"`
+}
+
 // task is a task as the server shows it.
 type task struct {
 	ID, Name, State, Wish string
 	Attempt               int
 	Waiting               *struct{ Code, Message string }
 	Error                 *struct{ Code, Message string }
-	Destination           struct{ Path string }
+	Destination           place
 }
 
 func (t *task) ended() bool {
@@ -172,17 +178,30 @@ func (c *client) login(name string) error {
 	return nil
 }
 
-// pluginPID returns the process of a downloader's plugin; 0 for none.
-func (c *client) pluginPID(name string) int {
-	a, err := c.send("GET", "/downloaders/"+name, nil, "")
+// pluginPID returns the process that serves a downloader or a storage; 0 for none.
+func (c *client) pluginPID(plugin, name string) int {
+	a, err := c.send("GET", "/plugins", nil, "")
 	if err != nil || !a.ok() {
 		return 0
 	}
-	var d struct {
-		PluginPID int `json:"plugin_pid"`
+	var files struct {
+		Items []struct {
+			Name      string
+			Instances []struct {
+				Name string
+				PID  int
+			}
+		}
 	}
-	if json.Unmarshal(a.body, &d) != nil {
+	if json.Unmarshal(a.body, &files) != nil {
 		return 0
 	}
-	return d.PluginPID
+	for _, f := range files.Items {
+		for _, i := range f.Instances {
+			if f.Name == plugin && i.Name == name {
+				return i.PID
+			}
+		}
+	}
+	return 0
 }

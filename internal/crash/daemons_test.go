@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/haul-dl/haul/internal/lab"
@@ -37,6 +38,15 @@ func startQBittorrent(t *testing.T) *daemon {
 		name: "torrents", plugin: "qbittorrent",
 		settings: map[string]any{"address": q.Address, "username": q.Username, "password": q.Password},
 		kill:     q.Kill9, start: q.Restart, holds: func() ([]string, error) { return qbittorrentHolds(q) },
+	}
+}
+
+func startTransmission(t *testing.T) *daemon {
+	tr := lab.StartTransmission(t, lab.TransmissionOptions{})
+	return &daemon{
+		name: "torrents", plugin: "transmission",
+		settings: map[string]any{"address": tr.Address, "username": tr.Username, "password": tr.Password},
+		kill:     tr.Kill9, start: tr.Restart, holds: func() ([]string, error) { return transmissionHolds(tr) },
 	}
 }
 
@@ -119,6 +129,39 @@ func qbittorrentHolds(q *lab.QBittorrent) ([]string, error) {
 	var out []string
 	for _, t := range torrents {
 		out = append(out, t.Hash)
+	}
+	return out, nil
+}
+
+func transmissionHolds(tr *lab.Transmission) ([]string, error) {
+	const session = "X-Transmission-Session-Id"
+	ask := func(id string) (*http.Response, error) {
+		req, err := http.NewRequest(http.MethodPost, tr.Address, strings.NewReader(`{"method":"torrent-get","arguments":{"fields":["hashString"]}}`))
+		if err != nil {
+			return nil, err
+		}
+		req.SetBasicAuth(tr.Username, tr.Password)
+		req.Header.Set(session, id)
+		return http.DefaultClient.Do(req)
+	}
+	resp, err := ask("")
+	if err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	if resp, err = ask(resp.Header.Get(session)); err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Arguments struct{ Torrents []struct{ HashString string } }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, t := range answer.Arguments.Torrents {
+		out = append(out, t.HashString)
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -11,11 +12,12 @@ import (
 // errand is one task as its user means it: what shall be where in the end.
 type errand struct {
 	// key makes the request safe to repeat until it is answered.
-	key    string
-	user   int
-	folder string
-	body   any
-	// want are the files below the folder in the end, with their SHA-256.
+	key  string
+	user int
+	// to is where the files shall go, moved where they are sent instead later on.
+	to, moved place
+	body      any
+	// want are the files there in the end, with their SHA-256.
 	want map[string]string
 	// taken is the name of a file that was there before, and must stay.
 	taken string
@@ -43,9 +45,6 @@ type errand struct {
 	over  bool
 }
 
-// movedSuffix is that of the folder to which a task is sent instead of its first.
-const movedSuffix = "-moved"
-
 // step is a wish, and how long after the one before it comes.
 type step struct {
 	wish  string
@@ -59,10 +58,11 @@ const takenContent = "I was here first."
 func (w *world) newErrands() []*errand {
 	w.made++
 	e := &errand{
-		key: fmt.Sprintf("%s-%d", w.name, w.made), folder: fmt.Sprintf("%s-%05d", w.name, w.made),
+		key:   fmt.Sprintf("%s-%d", w.name, w.made),
 		kills: w.daemonKills, jobs: 1, wishes: map[string]bool{}, tried: map[string]bool{}, user: w.random.IntN(len(w.users)),
 	}
-	request := map[string]any{"destination": e.folder}
+	w.choosePlaces(e, fmt.Sprintf("%s-%05d", w.name, w.made))
+	request := map[string]any{"destination": e.to}
 	switch n := w.random.IntN(100); {
 	case n < 60:
 		w.wantURL(e, request)
@@ -76,6 +76,10 @@ func (w *world) newErrands() []*errand {
 		return []*errand{e, w.sameForAnother(e)}
 	}
 	return []*errand{e}
+}
+
+func (w *world) choosePlaces(e *errand, path string) {
+	e.to, e.moved = w.choosePlace(path), w.choosePlace(path+"-moved")
 }
 
 // wantURL asks for a file of the web server: small or not, fast or slow.
@@ -92,7 +96,7 @@ func (w *world) wantURL(e *errand, request map[string]any) {
 	if w.random.IntN(5) == 0 {
 		e.taken = name
 		shown = fmt.Sprintf("file-%05d (1).bin", w.made)
-		w.put(filepath.Join(w.home(e.user), e.folder, name), takenContent)
+		w.put(filepath.Join(w.folder(e.user, e.to), name), takenContent)
 	}
 	e.want = map[string]string{shown: w.web.SHA256(e.url)}
 	request["sources"] = []string{e.id}
@@ -124,6 +128,9 @@ func (w *world) wantTorrent(e *errand, request map[string]any, name string) {
 			e.want[path.Join(t.Root, f.Path)] = f.SHA256
 		}
 	}
+	if w.random.IntN(3) == 0 {
+		request["seed"] = map[string]any{"time_seconds": 1 + w.random.IntN(3)}
+	}
 	e.body = request
 	switch w.random.IntN(3) {
 	case 0:
@@ -140,9 +147,10 @@ func (w *world) sameForAnother(e *errand) *errand {
 	e.jobs = 2
 	twin := *e
 	twin.user = (e.user + 1) % len(w.users)
-	twin.key, twin.folder = e.key+"-twin", e.folder+"-twin"
+	twin.key = e.key + "-twin"
+	w.choosePlaces(&twin, e.to.Path+"-twin")
 	twin.wishes, twin.tried = map[string]bool{}, map[string]bool{}
-	request := map[string]any{"destination": twin.folder}
+	request := map[string]any{"destination": twin.to}
 	w.wantTorrent(&twin, request, e.torrent)
 	twin.steps = nil
 	w.chooseSteps(&twin)
@@ -205,7 +213,7 @@ func (w *world) act(e *errand) bool {
 	case "keep", "delete":
 		method, path = "DELETE", "/tasks/"+e.task+"?data="+s.wish
 	case "move":
-		method, path, body = "PATCH", "/tasks/"+e.task, map[string]any{"destination": e.folder + movedSuffix}
+		method, path, body = "PATCH", "/tasks/"+e.task, map[string]any{"destination": e.moved}
 	}
 	a, err := w.users[e.user].send(method, path, body, "")
 	if err != nil {
@@ -213,6 +221,9 @@ func (w *world) act(e *errand) bool {
 		return false
 	}
 	switch {
+	case a.status == http.StatusServiceUnavailable: // the storage's plugin is starting, or the storage away
+		e.tried[s.wish], e.due = true, time.Now().Add(pollEvery)
+		return true
 	case a.ok(), e.tried[s.wish] && (a.status == 404 || a.status == 409): // an earlier try did it
 		e.wishes[s.wish] = true
 	case a.status == 409: // too late

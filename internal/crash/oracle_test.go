@@ -110,29 +110,24 @@ func (w *world) checkErrand(e *errand) {
 	w.checkTraffic(e)
 }
 
-// waitFiles waits until the folder of a task holds exactly one of the wanted
-// sets of files.
+// waitFiles waits until the place of a task holds exactly one of the wanted
+// sets of files, and the other one nothing.
 func (w *world) waitFiles(e *errand, wanted ...map[string]string) {
-	folder, other := e.folder, e.folder+movedSuffix
-	if e.last.Destination.Path == other {
-		folder, other = other, folder
+	at, other := e.to, e.moved
+	if e.last.Destination == other {
+		at, other = other, at
 	}
-	dir := filepath.Join(w.home(e.user), folder)
-	if more, err := filesBelow(filepath.Join(w.home(e.user), other)); err != nil || len(more) > 0 {
-		w.violate("%v: another folder %s holds %v, %v", &e.last, other, more, err)
-	}
-	var found map[string]string
 	for until := time.Now().Add(cleanTimeout); ; time.Sleep(tick) {
-		var err error
-		found, err = filesBelow(dir)
+		found, err := filesBelow(w.folder(e.user, at))
+		more, err2 := filesBelow(w.folder(e.user, other))
 		if e.taken != "" && found[e.taken] == digest(takenContent) {
 			delete(found, e.taken)
 		}
-		if err == nil && slices.ContainsFunc(wanted, func(m map[string]string) bool { return maps.Equal(m, found) }) {
+		if err == nil && err2 == nil && len(more) == 0 && slices.ContainsFunc(wanted, func(m map[string]string) bool { return maps.Equal(m, found) }) {
 			return
 		}
 		if time.Now().After(until) {
-			w.violate("%v: its folder %s holds %v, want one of %v, %v", &e.last, folder, found, wanted, err)
+			w.violate("%v: %v holds %v, want one of %v; %v holds %v; %v, %v", &e.last, at, found, wanted, other, more, err, err2)
 			return
 		}
 	}
@@ -288,7 +283,7 @@ func (w *world) cleanUp() {
 		w.waitFiles(e, nil)
 	}
 	for _, e := range w.errands {
-		_ = os.RemoveAll(filepath.Join(w.home(e.user), e.folder)) // the disk shall not fill up
-		_ = os.RemoveAll(filepath.Join(w.home(e.user), e.folder+movedSuffix))
+		_ = os.RemoveAll(w.folder(e.user, e.to)) // the disk shall not fill up
+		_ = os.RemoveAll(w.folder(e.user, e.moved))
 	}
 }

@@ -23,6 +23,8 @@ func (w *world) crash() {
 		w.crashCore("core: kill -9")
 	case n < 82:
 		w.crashPlugin()
+	case n < 88 && w.cloud != nil:
+		w.cutCloudOff()
 	case n < 94:
 		w.crashDaemon()
 	default:
@@ -74,12 +76,16 @@ func (w *world) run() {
 func (w *world) crashPlugin() {
 	w.run()
 	d := w.daemons[w.random.IntN(len(w.daemons))]
-	pid := w.users[0].pluginPID(d.name)
+	plugin, name := d.plugin, d.name
+	if w.cloud != nil && w.random.IntN(2) == 0 {
+		plugin, name = "rclone", cloudStorage
+	}
+	pid := w.users[0].pluginPID(plugin, name)
 	if pid == 0 {
 		return // it is being started
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
-		w.report.point("plugin: kill -9 " + d.plugin)
+		w.report.point("plugin: kill -9 " + plugin)
 	}
 }
 
@@ -88,9 +94,22 @@ func (w *world) crashDaemon() {
 	d := w.daemons[w.random.IntN(len(w.daemons))]
 	w.killDaemon(d)
 	w.report.point("daemon: kill -9 " + d.plugin)
-	// It may stay away for a while.
-	w.work(time.Now().Add(time.Duration(w.random.Int64N(int64(500*time.Millisecond)))), func() bool { return !w.server.alive() })
+	w.workAWhile()
 	w.startDaemons()
+}
+
+// cutCloudOff ends all connections of the storage, in the middle of files.
+func (w *world) cutCloudOff() {
+	w.run()
+	w.cloud.Stop()
+	w.report.point("storage: cut off")
+	w.workAWhile()
+	w.cloud.Restart()
+}
+
+// workAWhile is for as long as what has died may stay away.
+func (w *world) workAWhile() {
+	w.work(time.Now().Add(time.Duration(w.random.Int64N(int64(500*time.Millisecond)))), func() bool { return !w.server.alive() })
 }
 
 // crashAll is a power cut.

@@ -35,7 +35,8 @@ type world struct {
 	web     *lab.Web
 	swarm   *lab.Swarm
 	daemons []*daemon
-	points  []string // failpoints
+	cloud   *lab.SFTP // nil where there is local storage alone
+	points  []string  // failpoints
 
 	errands     []*errand // of this round
 	made        int
@@ -43,10 +44,12 @@ type world struct {
 	polled      time.Time
 }
 
-// newWorld starts everything. Downloads go to another file system where there
-// is one, when apart is set.
-func newWorld(t *testing.T, name string, bin binaries, r *report, seed uint64, apart bool) *world {
+// newWorld starts everything. The first world has qBittorrent. In the second
+// downloads go to another file system where there is one, and some of the files
+// to a cloud. The third has Transmission. All have aria2.
+func newWorld(t *testing.T, number int, bin binaries, r *report, seed uint64) *world {
 	t.Helper()
+	name := fmt.Sprint("world-", number)
 	dir := r.dirFor(name)
 	w := &world{
 		t: t, name: name, random: rand.New(rand.NewPCG(seed, 0)), report: r,
@@ -54,10 +57,14 @@ func newWorld(t *testing.T, name string, bin binaries, r *report, seed uint64, a
 	}
 	w.daemons = []*daemon{startAria2(t, filepath.Join(dir, "aria2.log"))}
 	var args []string
-	if apart {
-		args = []string{"--downloads", otherFileSystem(t)}
-	} else {
+	switch number % 3 {
+	case 0:
 		w.daemons = append(w.daemons, startQBittorrent(t))
+	case 1:
+		args = []string{"--downloads", otherFileSystem(t)}
+		w.cloud = lab.StartSFTP(t)
+	default:
+		w.daemons = append(w.daemons, startTransmission(t))
 	}
 	w.server = newServer(t, bin, dir, args...)
 	w.setUp()
@@ -75,7 +82,7 @@ func otherFileSystem(t *testing.T) string {
 	return dir
 }
 
-// setUp makes downloaders and users.
+// setUp makes downloaders, storages and users.
 func (w *world) setUp() {
 	w.t.Helper()
 	w.server.start("")
@@ -90,6 +97,9 @@ func (w *world) setUp() {
 	w.must(admin, "DELETE", "/downloaders/aria2", nil)
 	for _, d := range w.daemons {
 		w.must(admin, "POST", "/downloaders", map[string]any{"name": d.name, "plugin": d.plugin, "settings": d.settings})
+	}
+	if w.cloud != nil {
+		w.must(admin, "POST", "/storages", map[string]any{"name": cloudStorage, "kind": "rclone", "settings": w.cloudSettings()})
 	}
 	w.must(admin, "POST", "/users", map[string]any{"name": "bob", "password": password, "group": "users"})
 	bob := newClient(w.server.url())
@@ -107,9 +117,39 @@ func (w *world) must(c *client, method, path string, body any) {
 	}
 }
 
-// home is the folder of a user's files.
-func (w *world) home(user int) string {
-	return filepath.Join(w.server.data(), "files", w.names[user])
+// The names of the storages.
+const (
+	localStorage = "local"
+	cloudStorage = "cloud"
+)
+
+// cloudSettings are those of the storage.
+func (w *world) cloudSettings() map[string]any {
+	hosts := filepath.Join(w.server.dir, "known_hosts")
+	line := fmt.Sprintf("[%s]:%d %s", w.cloud.Host, w.cloud.Port, w.cloud.HostKey)
+	if err := os.WriteFile(hosts, []byte(line), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return map[string]any{"type": "sftp", "path": w.cloud.Dir, "options": map[string]any{
+		"host": w.cloud.Host, "port": w.cloud.Port, "user": w.cloud.Username, "pass": w.cloud.Password, "known_hosts_file": hosts,
+	}}
+}
+
+// folder is where the files of a place of a user are.
+func (w *world) folder(user int, p place) string {
+	home := filepath.Join(w.server.data(), "files", w.names[user])
+	if p.Storage == cloudStorage {
+		home = filepath.Join(w.cloud.Dir, w.names[user])
+	}
+	return filepath.Join(home, p.Path)
+}
+
+// choosePlace returns a new folder at one of the storages.
+func (w *world) choosePlace(path string) place {
+	if w.cloud != nil && w.random.IntN(2) == 0 {
+		return place{cloudStorage, path}
+	}
+	return place{localStorage, path}
 }
 
 func (w *world) violate(format string, args ...any) {
