@@ -27,6 +27,7 @@ type Driver struct {
 	mu      sync.Mutex // guards what follows
 	opening *opening
 	busy    map[string]chan struct{} // paths that are being put; closed at the end
+	cut     map[string]bool          // paths of large files whose last upload was cut off
 }
 
 // opening is one try to open the remote.
@@ -40,7 +41,7 @@ func newDriver(remote string, conf *rcloneConfig, redact redactor, logger hclog.
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Driver{
 		remote: remote, conf: conf, redact: redact, logger: logger,
-		ctx: ctx, cancel: cancel, busy: map[string]chan struct{}{},
+		ctx: ctx, cancel: cancel, busy: map[string]chan struct{}{}, cut: map[string]bool{},
 	}
 }
 

@@ -79,6 +79,9 @@ func (d *Driver) put(ctx context.Context, f fs.Fs, req storage.PutRequest, in *s
 		d.forgetParts(ctx, req.Path, req.Size)
 		o, err := upload(ctx, f, req.Path, req, in)
 		if err != nil {
+			if d.inParts(req.Size) {
+				d.noteCut(req.Path)
+			}
 			discardHalf(ctx, f, req.Path, old)
 		}
 		return o, err
