@@ -53,9 +53,9 @@ func (u *Uploader) Discard(job delivery.Job, p delivery.Plan) error {
 		if up.Done {
 			return nil
 		}
-		release, _ := x.claims.tryClaim(x.job.Storage, x.path(up.As))
+		release, err := x.claims.claimBack(ctx, x.job.Storage, x.path(up.As), x.job.Task)
 		if release == nil {
-			return nil // what is there is somebody else's by now
+			return err
 		}
 		defer release()
 		there, err := x.find(ctx, x.path(up.As))
@@ -94,9 +94,9 @@ func (x *execution) retractFile(ctx context.Context, u *delivery.Upload) error {
 	if u.Skipped || u.Taken || u.Refused {
 		return nil // what has that name is not ours
 	}
-	release, _ := x.claims.tryClaim(x.job.Storage, x.path(u.As))
+	release, err := x.claims.claimBack(ctx, x.job.Storage, x.path(u.As), x.job.Task)
 	if release == nil {
-		return nil // somebody puts another one
+		return err
 	}
 	defer release()
 	there, err := x.find(ctx, x.path(u.As))
@@ -122,7 +122,8 @@ func (x *execution) remove(ctx context.Context, as string) error {
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	err := x.Remove(bounded, x.path(as))
-	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.NameNotPossible) {
+	if err == nil || errs.Is(err, errs.NotFound) || errs.Is(err, errs.NameNotPossible) {
+		x.claims.isGone(x.job.Storage, x.path(as))
 		return nil
 	}
 	return storageError(ctx, err)

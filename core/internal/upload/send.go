@@ -33,13 +33,15 @@ type outcome struct {
 // no other delivery sends one of the same name.
 func (x *execution) send(ctx context.Context, u delivery.Upload) outcome {
 	x.progress.turn(0, 1)
-	release, err := x.claims.claim(ctx, x.job.Storage, x.path(u.As))
+	release, err := x.claims.claim(ctx, x.job.Storage, x.path(u.As), x.job.Task)
 	x.progress.turn(0, -1)
 	if err != nil {
 		return outcome{err: err}
 	}
 	defer release()
-	o := x.tries(ctx, func(try int) outcome { return x.sendOnce(ctx, &u, x.resumed || try > 0 || u.Lost > 0) })
+	// Who had the name before may be gone: then an answer that is lost is our own.
+	look := x.resumed || u.Lost > 0 || x.claims.isAnothers(x.job.Storage, x.path(u.As), x.job.Task)
+	o := x.tries(ctx, func(try int) outcome { return x.sendOnce(ctx, &u, look || try > 0) })
 	if o.err == nil && !o.skipped && !o.taken && !o.refused {
 		x.claims.wasPut(x.job.Storage, x.path(u.As), x.job.Task)
 	}
@@ -158,8 +160,12 @@ func (x *execution) compared(ctx context.Context, u *delivery.Upload, obj *stora
 // settled looks whether there is anything to send.
 func (x *execution) settled(ctx context.Context, u *delivery.Upload) (o outcome, done bool) {
 	there, err := x.find(ctx, x.path(u.As))
-	if err != nil || there == nil {
-		return outcome{err: err}, err != nil
+	if err != nil {
+		return outcome{err: err}, true
+	}
+	if there == nil {
+		x.claims.isGone(x.job.Storage, x.path(u.As))
+		return outcome{}, false
 	}
 	hash, ours, err := x.ours(u, there)
 	switch {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/delivery"
+	"github.com/haul-dl/haul/sdk/errs"
 )
 
 // twins are two tasks that bring the same file to the same name.
@@ -100,6 +103,65 @@ func TestWhoIsCanceledDoesNotDisturbAnothersUpload(t *testing.T) {
 	assertHas(t, m, tree{"home/a.bin": "AA"})
 }
 
+func TestALostAnswerIsRecognisedWhereAnotherOnceHadTheName(t *testing.T) {
+	for _, removedBy := range []string{"haul", "somebody"} {
+		for _, policy := range []core.ConflictPolicy{core.ConflictRename, core.ConflictFail, core.ConflictSkip} {
+			t.Run(removedBy+" "+string(policy), func(t *testing.T) {
+				m := newMemory(tree{})
+				m.tellsMD5 = true
+				u, a, b, planA, _ := twins(t, m, policy)
+				if _, err := execute(t.Context(), u, a, &planA); err != nil {
+					t.Fatal(err)
+				}
+				if removedBy == "somebody" {
+					m.lose("home/a.bin")
+				} else if err := u.Retract(t.Context(), a, planA); err != nil {
+					t.Fatal(err)
+				}
+				planB, err := u.Plan(t.Context(), b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lost := false
+				m.after = func(_ context.Context, op, _ string) error {
+					if op == "put" && !lost {
+						lost = true
+						return errs.New(errs.StorageUnreachable, "The answer is lost.")
+					}
+					return nil
+				}
+				r, err := execute(t.Context(), u, b, &planB)
+				if err != nil || paths(r) != "a.bin" {
+					t.Errorf("%v, %s", err, paths(r))
+				}
+				assertHas(t, m, tree{"home/a.bin": "AA"})
+			})
+		}
+	}
+}
+
+func TestFilesWhoseNamesDifferInCaseAloneAreAllTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, u := newMemory(tree{}), newUploader()
+		job := newJob(t, m, tree{"d/README": "AA", "d/Readme": "BB", "d/readme": "CC"})
+		plan, err := u.Plan(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := execute(t.Context(), u, job, &plan); err != nil {
+			t.Fatal(err)
+		}
+		m.before = func(context.Context, string, string) error {
+			time.Sleep(time.Second) // so that they are taken back at the same time
+			return nil
+		}
+		if err := u.Retract(t.Context(), job, plan); err != nil {
+			t.Fatal(err)
+		}
+		assertHas(t, m, tree{"home/": ""})
+	})
+}
+
 func TestOnlyTheNewestFilesAreRemembered(t *testing.T) {
 	c := newClaims()
 	const other core.TaskID = "other"
@@ -111,7 +173,10 @@ func TestOnlyTheNewestFilesAreRemembered(t *testing.T) {
 	if len(c.putters) != maxPutters || len(c.putOrder) != maxPutters {
 		t.Errorf("%d files, %d in order", len(c.putters), len(c.putOrder))
 	}
-	if !c.isAnothers("s", "NEWEST", other) || c.isAnothers("s", "newest", task) || c.isAnothers("s", "unknown", other) {
+	if !c.isAnothers("s", "newest", other) || c.isAnothers("s", "newest", task) || c.isAnothers("s", "unknown", other) {
 		t.Error("it is not known who has put a file")
+	}
+	if c.isGone("s", "newest"); c.isAnothers("s", "newest", other) {
+		t.Error("it is not known that a file is gone")
 	}
 }
