@@ -21,11 +21,11 @@ const progressEvery = 500 * time.Millisecond
 func (n *Node) storageChanged(id core.StorageID) {
 	n.retryRemnants(id)
 	for _, j := range n.jobs {
-		if j.Ending != 0 && !j.untidy.IsZero() {
-			j.retry = retry{}
-			n.touch(j)
-		}
 		for _, d := range j.Deliveries {
+			if j.Ending != 0 && !j.untidy.IsZero() && d.Plan != nil && d.Target.Storage == id {
+				j.retry = retry{}
+				n.touch(j)
+			}
 			if d.Failure != nil && d.open() && d.Want.Storage == id {
 				d.retry = retry{}
 				n.touch(j)
@@ -214,20 +214,21 @@ func (n *Node) remover(j *job, s *step) func(context.Context) stepDone {
 	local, remote := n.allBegun(j)
 	patient := j.untidy.IsZero() || time.Since(j.untidy) < tidyFor
 	return func(ctx context.Context) stepDone {
-		left, err := n.undoAll(ctx, remote, patient)
+		undone, left, err := n.undoAll(ctx, remote, patient)
+		if err == nil {
+			err = forget(ctx)
+		}
+		if err == nil {
+			_, _, err = n.undoAll(ctx, local, false)
+		}
 		if err != nil {
-			return stepDone{err: err}
-		}
-		if err := forget(ctx); err != nil {
-			return stepDone{err: err}
-		}
-		if _, err := n.undoAll(ctx, local, false); err != nil {
-			return stepDone{err: err}
+			return stepDone{undone: undone, err: err}
 		}
 		if err := n.dirs.remove(id); err != nil {
-			return stepDone{err: nodeError{errs.Wrap(err, errs.PathNotWritable, "The job's folder cannot be removed.")}}
+			err = nodeError{errs.Wrap(err, errs.PathNotWritable, "The job's folder cannot be removed.")}
+			return stepDone{undone: undone, err: err}
 		}
-		return stepDone{left: left}
+		return stepDone{undone: undone, left: left}
 	}
 }
 

@@ -74,8 +74,10 @@ type stepDone struct {
 	forSpace bool
 	// Of a release: what it was asked for by.
 	rechecks int
-	// Of a removal: what stays at storages.
-	left []*remnant
+	// Of a removal: the tasks of whose files nothing is left at a storage, and what
+	// is left of others.
+	undone []core.TaskID
+	left   []*remnant
 }
 
 // planLearnt is a plan that an execution wants to be stored.

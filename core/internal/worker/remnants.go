@@ -116,7 +116,11 @@ func (n *Node) guardRemnants(now time.Time) {
 	for _, r := range g.known {
 		k := n.storages[r.Target.Storage]
 		switch {
-		case k == nil && n.unreadable[keyStorage+string(r.Target.Storage)], r.busy:
+		case r.busy:
+		case r.Age.elapsed(now) >= remnantsFor:
+			n.log.Warn("parts of a delivery stay", "storage", r.Target.Storage)
+			n.forgetRemnant(r)
+		case k == nil && n.unreadable[keyStorage+string(r.Target.Storage)]:
 		case k == nil || k.removed, k.isLocal():
 			n.forgetRemnant(r)
 		case r.retry.at.After(now):
@@ -155,7 +159,7 @@ func (n *Node) onRemnantDone(e remnantDone) {
 	switch {
 	case e.err == nil:
 		n.forgetRemnant(r)
-	case r.Age.elapsed(time.Now()) < remnantsFor && (isStorageDown(e.err) || errs.IsRetryable(e.err)):
+	case isStorageDown(e.err), errs.IsRetryable(e.err):
 		r.retry.failedUpTo(time.Now(), lastHeldPause)
 	default:
 		n.log.Warn("parts of a delivery stay", "storage", r.Target.Storage, "code", errs.CodeOf(e.err))

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"bytes"
+	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,8 @@ import (
 	"github.com/haul-dl/haul/core"
 	"github.com/haul-dl/haul/core/internal/pluginhost"
 	"github.com/haul-dl/haul/sdk/errs"
+	"github.com/haul-dl/haul/sdk/plugintest/scripted"
+	"github.com/haul-dl/haul/sdk/storage"
 )
 
 // halfDone is a node whose cloud has taken some of ann's files, and no more.
@@ -19,9 +23,10 @@ type halfDone struct {
 	r   *running
 	job core.DesiredJob
 	ann core.TaskID
-	// down lets the cloud be down; removed are the names that it was asked to remove.
-	down    atomic.Bool
-	removed *sync.Map
+	// down lets the cloud be down, canceling cancel each call by itself; removed are
+	// the names that it was asked to remove.
+	down, canceling atomic.Bool
+	removed         *sync.Map
 	// arrived is what the cloud has, missing what it has not.
 	arrived []string
 	missing string
@@ -32,7 +37,12 @@ func leftHalfDone(t *testing.T, fn func(t *testing.T, h *halfDone)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &halfDone{}
 		h.world, _ = orderlyWorld(t)
-		h.removed = h.canBeDown(&h.down, new(atomic.Int64))
+		h.removed = h.canBeDown(func() error {
+			if h.canceling.Load() {
+				return errs.New(errs.Canceled, "The provider has canceled it.")
+			}
+			return downWhile(&h.down)()
+		}, new(atomic.Int64))
 		h.r = h.start()
 		h.job, h.ann = forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
 		h.r.send(h.toCloud(h.job))
@@ -154,6 +164,62 @@ func TestWhatIsLeftAtADeletedStorageIsForgotten(t *testing.T) {
 		if keys := h.keys(keyRemnant); len(keys) > 0 {
 			t.Errorf("the journal has %v", keys)
 		}
+	})
+}
+
+func TestWhatIsLeftAtAStorageThatNeverRunsIsGivenUp(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
+		h.r.send(canceled(h.job))
+		rest(3 * tidyFor)
+		h.r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateFailed, Err: errs.New(errs.PluginMissing, "It is gone.")})
+		rest(remnantsFor + time.Hour)
+		if keys := h.keys(keyRemnant); len(keys) > 0 {
+			t.Errorf("the journal has %v", keys)
+		}
+	})
+}
+
+// The downloader does not let go of the job: its removal is tried again.
+func TestWhatComesAfterFilesWereTakenBackStays(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.plugin.Fail(scripted.OpRemove, errs.New(errs.DownloaderUnreachable, "It does not answer."))
+		h.r.send(canceled(h.job))
+		rest(time.Minute)
+		if got := h.inCloud(); len(got) > 0 {
+			t.Fatalf("not taken back: %v", got)
+		}
+		name := h.arrived[0]
+		content := abc[path.Base(name)]
+		_, err := h.r.host.storage(string(cloudID)).Put(t.Context(), storage.PutRequest{
+			Path: name, Size: int64(len(content)), ModTime: time.Now(), Content: bytes.NewReader(content),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.r.stop()
+		h.r = h.start()
+		h.r.send(h.toCloud())
+		rest(time.Minute)
+		h.plugin.Fail(scripted.OpRemove, nil)
+		rest(10 * time.Minute)
+		if got := h.inCloud(); !slices.Equal(got, []string{name}) || h.r.job(h.job.ID).Phase != core.JobRemoved {
+			t.Errorf("the cloud has %v, the job is %+v", got, h.r.job(h.job.ID))
+		}
+	})
+}
+
+func TestAStorageThatCancelsCallsDoesNotKeepTheNodeBusy(t *testing.T) {
+	leftHalfDone(t, func(t *testing.T, h *halfDone) {
+		h.canceling.Store(true)
+		h.r.send(canceled(h.job))
+		rest(time.Minute)
+		if o := h.r.job(h.job.ID); o.Phase != core.JobRemoved {
+			t.Errorf("%+v", o)
+		}
+		h.canceling.Store(false)
+		rest(2 * lastHeldPause)
+		h.assertCleared()
 	})
 }
 

@@ -177,6 +177,9 @@ func (n *Node) onFilesAsked(e filesAsked) {
 }
 
 func (n *Node) onRemoved(j *job, e stepDone) {
+	if e.err != nil {
+		j.forgetPlans(e.undone)
+	}
 	switch b := e.step.back; {
 	case e.err == nil:
 		for _, r := range e.left {
@@ -204,6 +207,17 @@ func (n *Node) onRemoved(j *job, e stepDone) {
 		// It is tried for ever: a job must not be left behind at the downloader.
 		n.log.Warn("removing at the downloader failed", "job", j.Job.ID, "err", e.err)
 		j.again(e.err)
+	}
+}
+
+// forgetPlans forgets what was taken back: what gets the names of those files later
+// is not the job's.
+func (j *job) forgetPlans(undone []core.TaskID) {
+	for _, task := range undone {
+		if d := j.delivery(task); d != nil {
+			d.Plan = nil
+			j.save()
+		}
 	}
 }
 

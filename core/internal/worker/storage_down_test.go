@@ -15,17 +15,17 @@ import (
 	"github.com/haul-dl/haul/sdk/storage"
 )
 
-// downHost has storages that do not answer while down is set.
+// downHost has storages that are in trouble while the function says so.
 type downHost struct {
 	*fakeHost
-	down  *atomic.Bool
-	tests *atomic.Int64
+	trouble func() error
+	tests   *atomic.Int64
 	// removed are names that were to be removed while it was not.
 	removed *sync.Map
 }
 
 func (h downHost) OpenStorage(spec pluginhost.StorageSpec) StorageInstance {
-	return downStorage{h.fakeHost.OpenStorage(spec), h}
+	return &downStorage{h.fakeHost.OpenStorage(spec), h}
 }
 
 type downStorage struct {
@@ -33,29 +33,32 @@ type downStorage struct {
 	host downHost
 }
 
-func (s downStorage) Driver() storage.Driver { return downDriver{s.StorageInstance.Driver(), s.host} }
+func (s *downStorage) Driver() storage.Driver { return downDriver{s.StorageInstance.Driver(), s.host} }
 
 type downDriver struct {
 	storage.Driver
 	host downHost
 }
 
-func (d downDriver) trouble() error {
-	if d.host.down.Load() {
-		return errs.New(errs.StorageUnreachable, "The storage does not answer.")
+// downWhile is the trouble of a storage that does not answer while down is set.
+func downWhile(down *atomic.Bool) func() error {
+	return func() error {
+		if down.Load() {
+			return errs.New(errs.StorageUnreachable, "The storage does not answer.")
+		}
+		return nil
 	}
-	return nil
 }
 
 func (d downDriver) Stat(ctx context.Context, path string) (storage.Object, error) {
-	if err := d.trouble(); err != nil {
+	if err := d.host.trouble(); err != nil {
 		return storage.Object{}, err
 	}
 	return d.Driver.Stat(ctx, path)
 }
 
 func (d downDriver) Remove(ctx context.Context, path string) error {
-	if err := d.trouble(); err != nil {
+	if err := d.host.trouble(); err != nil {
 		return err
 	}
 	d.host.removed.Store(path, true)
@@ -64,14 +67,14 @@ func (d downDriver) Remove(ctx context.Context, path string) error {
 
 func (d downDriver) Test(ctx context.Context) (downloader.TestResult, error) {
 	d.host.tests.Add(1)
-	if err := d.trouble(); err != nil {
+	if err := d.host.trouble(); err != nil {
 		return downloader.TestResult{Checks: []downloader.TestCheck{{Name: "reachable", Err: err}}}, nil //nolint:nilerr // trouble is a check, not an error
 	}
 	return d.Driver.Test(ctx)
 }
 
-// canBeDown lets the storages of a world be down while down is set.
-func (w *world) canBeDown(down *atomic.Bool, tests *atomic.Int64) (removed *sync.Map) {
+// canBeDown lets the storages of a world be in trouble.
+func (w *world) canBeDown(trouble func() error, tests *atomic.Int64) (removed *sync.Map) {
 	removed = new(sync.Map)
 	w.change = func(o *Options) {
 		uploads(o)
@@ -79,7 +82,7 @@ func (w *world) canBeDown(down *atomic.Bool, tests *atomic.Int64) (removed *sync
 		if !ok {
 			w.t.Fatalf("got %T", o.Host)
 		}
-		o.Host = downHost{fake, down, tests, removed}
+		o.Host = downHost{fake, trouble, tests, removed}
 	}
 	return removed
 }
@@ -90,7 +93,7 @@ func TestFilesGoOnSoonAfterTheirStorageIsBack(t *testing.T) {
 		w, _ := orderlyWorld(t)
 		var down atomic.Bool
 		var tests atomic.Int64
-		w.canBeDown(&down, &tests)
+		w.canBeDown(downWhile(&down), &tests)
 		r := w.start()
 		j, o := toCloud(), w.withCloud(cloud(`{}`, 1))
 		o.Jobs = []core.DesiredJob{j}

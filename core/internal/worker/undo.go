@@ -63,7 +63,7 @@ func (n *Node) allBegun(j *job) (local, remote []begun) {
 			continue
 		}
 		job, err := n.deliveryJob(j, d, d.Target, d.Data)
-		if errs.Is(err, errs.StorageMissing) {
+		if errs.Is(err, errs.StorageMissing) || !d.Plan.Begun && (err != nil || job.Remote != nil) {
 			continue
 		}
 		b := begun{task: d.Want.Task, undo: n.undoer(j, d, &job)}
@@ -81,25 +81,27 @@ func (n *Node) allBegun(j *job) (local, remote []begun) {
 	return local, remote
 }
 
-// undoAll undoes what was done of deliveries, and returns what stays. While patient
-// it fails where a storage is down.
-func (n *Node) undoAll(ctx context.Context, all []begun, patient bool) (left []*remnant, err error) {
+// undoAll undoes what was done of deliveries, and tells of whose nothing is left,
+// and what stays of the others. While patient it fails where a storage is down.
+func (n *Node) undoAll(ctx context.Context, all []begun, patient bool) (undone []core.TaskID, left []*remnant, failed error) {
 	for _, b := range all {
 		err := b.undo(ctx)
 		switch {
 		case err == nil:
+			undone = append(undone, b.task)
 			continue
-		case scopeOf(err) == scopeGivenUp:
-			return nil, err
+		case ctx.Err() != nil:
+			return undone, nil, ctx.Err()
 		case b.left != nil && patient && isStorageDown(err) && !errs.Is(err, errs.DeadlineExceeded):
-			return nil, untidyError{err} // one that hangs would keep others waiting, too
+			failed = untidyError{err} // one that hangs would keep others waiting, too
+			continue
 		}
 		n.log.Warn("parts of a delivery may stay", "task", b.task, "code", errs.CodeOf(err))
 		if b.left != nil {
 			left = append(left, b.left)
 		}
 	}
-	return left, nil
+	return undone, left, failed
 }
 
 func (n *Node) onRetracted(j *job, d *deliveryRecord, e stepDone) {
