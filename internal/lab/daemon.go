@@ -88,13 +88,18 @@ func (d *daemon) start() {
 	d.t.Fatalf("start %s: %v\n%s", d.name, err, d.logTail())
 }
 
-// restart brings it up again, with the same ports and whatever it kept.
+// restart brings it up again, with the same ports and whatever it kept. Some
+// daemons crash at their start now and then, such as qBittorrent 4.5.2.
 func (d *daemon) restart() {
 	d.t.Helper()
 	d.stop()
-	if err := d.run(); err != nil {
-		d.t.Fatalf("restart %s: %v\n%s", d.name, err, d.logTail())
+	var err error
+	for range startTries {
+		if err = d.run(); err == nil {
+			return
+		}
 	}
+	d.t.Fatalf("restart %s: %v\n%s", d.name, err, d.logTail())
 }
 
 // run starts the process and waits until it answers.
