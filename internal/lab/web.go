@@ -114,10 +114,12 @@ type counted struct {
 	count func(n int)
 }
 
-// Write implements http.ResponseWriter.
+// Write implements http.ResponseWriter. It counts before anybody can have read it,
+// and takes back what did not go.
 func (c *counted) Write(b []byte) (int, error) {
+	c.count(len(b))
 	n, err := c.ResponseWriter.Write(b)
-	c.count(n)
+	c.count(n - len(b))
 	return n, err
 }
 
