@@ -255,52 +255,49 @@ func TestWhoLeavesASharedJobLeavesNoPartsBehind(t *testing.T) {
 	})
 }
 
-func TestFilesWaitForTheStartOfTheirStoragesPlugin(t *testing.T) {
+// whileItsPluginStarts runs a node with files for a cloud whose plugin is starting.
+func whileItsPluginStarts(t *testing.T, fn func(t *testing.T, h *halfDone)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w, _ := orderlyWorld(t)
-		w.change = uploads
-		w.starting = true
-		r := w.start()
-		job, ann := forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
-		o := w.withCloud(cloud(`{}`, 1))
-		o.Jobs = []core.DesiredJob{job}
-		r.send(o)
-		r.host.set(string(downloaderID), pluginRuns)
+		h := &halfDone{}
+		h.world, _ = orderlyWorld(t)
+		h.removed = h.canBeDown(downWhile(&h.down), new(atomic.Int64))
+		h.starting = true
+		h.r = h.start()
+		h.job, h.ann = forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
+		o := h.withCloud(cloud(`{}`, 1))
+		o.Jobs = []core.DesiredJob{h.job}
+		h.r.send(o)
+		h.r.host.set(string(downloaderID), pluginRuns)
 		rest(2 * time.Second)
-		w.finishABC(job.ID)
+		h.finishABC(h.job.ID)
 		rest(time.Minute)
-		if d := r.part(job.ID, ann); d.Phase != core.JobDownloaded || d.Waiting == nil || d.Waiting.Code != errs.PluginStarting {
+		if d := h.r.part(h.job.ID, h.ann); d.Phase != core.JobDownloaded || d.Waiting == nil || d.Waiting.Code != errs.PluginStarting {
 			t.Errorf("while it starts: %+v", d)
 		}
-		r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateRunning, PID: 4712})
+		fn(t, h)
+		h.r.stop()
+	})
+}
+
+func TestFilesWaitForTheStartOfTheirStoragesPlugin(t *testing.T) {
+	whileItsPluginStarts(t, func(t *testing.T, h *halfDone) {
+		h.r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateRunning, PID: 4712})
 		rest(time.Second)
-		if d := r.part(job.ID, ann); !d.Done || len(r.host.storage(string(cloudID)).Names()) != 3 {
-			t.Errorf("%+v", d)
+		if d := h.r.part(h.job.ID, h.ann); !d.Done || len(h.inCloud()) != 3 {
+			t.Errorf("%+v, and the cloud has %v", d, h.inCloud())
 		}
-		r.stop()
 	})
 }
 
 func TestFilesAreHeldWhereTheirStoragesPluginDoesNotStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, _ := orderlyWorld(t)
-		w.change = uploads
-		w.starting = true
-		r := w.start()
-		job, ann := forOne("ann", func(d *core.Delivery) { d.Storage = cloudID })
-		o := w.withCloud(cloud(`{}`, 1))
-		o.Jobs = []core.DesiredJob{job}
-		r.send(o)
-		r.host.set(string(downloaderID), pluginRuns)
-		rest(2 * time.Second)
-		w.finishABC(job.ID)
-		rest(time.Minute)
+	whileItsPluginStarts(t, func(t *testing.T, h *halfDone) {
+		h.down.Store(true)
 		crashed := errs.New(errs.PluginCrashed, "It is gone.")
-		r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateBackingOff, Err: crashed})
-		rest(time.Second)
-		if d := r.part(job.ID, ann); d.Phase == core.JobDownloaded {
+		h.r.host.setStorage(string(cloudID), pluginhost.Status{State: pluginhost.StateBackingOff, Err: crashed})
+		rest(time.Minute)
+		if d := h.r.part(h.job.ID, h.ann); d.Phase != core.JobHeld || d.Failure == nil {
 			t.Errorf("it waits on: %+v", d)
 		}
-		r.stop()
 	})
 }
