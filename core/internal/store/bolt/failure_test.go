@@ -39,6 +39,19 @@ func fill(t *testing.T, db *DB) (confirmed []string) {
 		})
 	}
 	wg.Wait()
+	// A write of several rows may have failed where a single one still fits.
+	for i, failed := 0, 0; failed < 3; i++ {
+		key := fmt.Sprintf("row/last/%04d", i)
+		_, err := db.Commit(t.Context(), put(key, strings.Repeat("v", 20_000)))
+		switch {
+		case err == nil:
+			confirmed, failed = append(confirmed, key), 0
+		case errs.Is(err, errs.OutOfSpace) && errs.HintOf(err) != "":
+			failed++
+		default:
+			t.Fatal(err)
+		}
+	}
 	return confirmed
 }
 
